@@ -1,0 +1,61 @@
+/**
+ * Contracts of what travels through the streams. A leaf: senders and handlers meet here and in the worker's registry.
+ */
+
+/** One accepted inbound request, as edge puts it into the partition's stream. */
+export interface InboundMessage {
+  /** Receipt id, UUIDv7; its time is `created_at`. */
+  id: string;
+  tenantId: string;
+  endpointId: string;
+  /** 16 characters of base64url over endpoint and event id: the dedupe key. */
+  eventKey: string;
+  eventId: string | null;
+  eventType: string | null;
+  /** Path and query as received; a secret in the query is blanked. */
+  path: string;
+  /** Header names in lower case; secret ones are left out. */
+  headers: Record<string, string>;
+  sourceIp: string | null;
+  /** X-Request-Id: `correlation_id` of the log rows. */
+  requestId: string;
+  /** `utf8`: the body is text of the same bytes; `base64`: it is not UTF-8; `large`: it is in `large_bodies` under the receipt's id. */
+  bodyEncoding: "utf8" | "base64" | "large";
+  bodySize: number;
+}
+
+/** A receipt that is in Postgres already and due again: after a retry's wait, a resume or a replay. */
+export interface InboundReference {
+  id: string;
+  tenantId: string;
+  endpointId: string;
+  reference: true;
+}
+
+/** Fields of a stream entry: `m` is the message as JSON, `b` the body (left out for references and large bodies). */
+export type InboundEntry =
+  | { message: InboundMessage; body: Uint8Array | undefined }
+  | { message: InboundReference; body: undefined };
+
+/**
+ * Reads a stream entry's flat field list.
+ *
+ * @throws SyntaxError when the entry is none of ours
+ */
+export function decodeInboundEntry(fields: readonly string[]): InboundEntry {
+  let metaText = "";
+  let bodyText: string | undefined;
+  for (let index = 0; index + 1 < fields.length; index += 2) {
+    if (fields[index] === "m") metaText = fields[index + 1]!;
+    else if (fields[index] === "b") bodyText = fields[index + 1]!;
+  }
+  const message = JSON.parse(metaText) as InboundMessage | InboundReference;
+  if ("reference" in message) return { message, body: undefined };
+  if (bodyText === undefined) return { message, body: undefined };
+  return { message, body: Buffer.from(bodyText, message.bodyEncoding === "base64" ? "base64" : "utf8") };
+}
+
+/** Outcomes that end an entry of the inbound topic; together with what is in flight and held they equal `accepted`. */
+export const INBOUND_OUTCOMES = ["processed", "filtered", "duplicate", "dead", "cancelled"] as const;
+
+export type InboundOutcome = (typeof INBOUND_OUTCOMES)[number];

@@ -1,0 +1,97 @@
+/**
+ * Every key name of the hub, with its type and lifetime. Keys of one partition share the tag `{pNN}`, so that one
+ * script may touch them on a Cluster; nothing else in the code spells a key.
+ */
+
+/** The tag that puts all keys of a partition into one slot. */
+export function partitionTag(partition: number): string {
+  return `{p${partition < 10 ? `0${partition}` : partition}}`;
+}
+
+/**
+ * Partition of a routing id (endpoint, subscription, ordering key): FNV-1a of the text, so that every process agrees.
+ *
+ * @param partitions STREAM_PARTITIONS, fixed at the first start
+ */
+export function partitionOf(routingId: string, partitions: number): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < routingId.length; index++) {
+    hash ^= routingId.charCodeAt(index);
+    hash = Math.imul(hash, 0x01000193);
+  }
+  return (hash >>> 0) % partitions;
+}
+
+/** Keys of the inbound topic in one partition. */
+export interface InboundKeys {
+  /** STREAM of accepted requests and of references to receipts that are due again. */
+  stream: string;
+  /** ZSET receipt id → due time in ms: what waits for its next attempt. */
+  retry: string;
+  /** SET of receipt ids that wait for a paused endpoint. */
+  held: string;
+  /** HASH `<tenant>/<endpoint>/<outcome>` → count: the ledger of conservation. Lives as long as the data. */
+  ledger: string;
+  /** HASH tenant → entries in the stream: what the tenant's share of the capacity is judged by. */
+  depth: string;
+}
+
+/** The inbound topic's keys of a partition. */
+export function inboundKeys(partition: number): InboundKeys {
+  const prefix = `${partitionTag(partition)}:in`;
+  return {
+    stream: prefix,
+    retry: `${prefix}:retry`,
+    held: `${prefix}:held`,
+    ledger: `${prefix}:ledger`,
+    depth: `${prefix}:depth`,
+  };
+}
+
+/**
+ * HASH of remembered event ids of one generation; field = 12 bytes of a hash, value = first receipt id and body hash.
+ * A generation lasts DEDUPE_HOT_SECONDS and is kept for two of them.
+ */
+export function seenKey(partition: number, generation: number): string {
+  return `${partitionTag(partition)}:in:seen:${generation}`;
+}
+
+/** STRING, GCRA state of one endpoint's `rateLimit`; expires when the limit is idle. */
+export function endpointRateKey(partition: number, endpointId: string): string {
+  return `${partitionTag(partition)}:in:rate:${endpointId}`;
+}
+
+/** Consumer group of the hub's own workers on its topics. */
+export const WORKER_GROUP = "hub";
+
+/** STREAM of a target service, read by the service itself in the group of its name. */
+export function serviceStreamKey(serviceName: string): string {
+  return `svc:${serviceName}`;
+}
+
+/** STRING with a TTL: holder of a worker's consumer name, renewed while it lives. */
+export function workerLeaseKey(slot: number): string {
+  return `hub:lease:worker:${slot}`;
+}
+
+/** STRING with a TTL: the one process that does a scheduled job. */
+export function jobLeaseKey(job: string): string {
+  return `hub:lease:job:${job}`;
+}
+
+/** Pub/sub channel for `<kind>:<id>` of changed configuration; may lose messages, so caches also expire. */
+export const INVALIDATION_CHANNEL = "hub:invalidate";
+
+/** STRING, random, without TTL: when it is gone, Redis has lost its data. */
+export const INCARNATION_KEY = "hub:incarnation";
+
+/** STRING, the STREAM_PARTITIONS of the first start. */
+export const PARTITIONS_KEY = "hub:partitions";
+
+/** STRING with a TTL: one process's metrics, for `/metrics` of whichever edge process is asked. */
+export function metricsSnapshotKey(processName: string): string {
+  return `hub:metrics:${processName}`;
+}
+
+/** Prefix of the rate limiter's keys for management calls; kept in the volatile Redis. */
+export const API_LIMIT_PREFIX = "hub:limit";
