@@ -30,10 +30,12 @@ export interface InboundKeys {
   retry: string;
   /** SET of receipt ids that wait for a paused endpoint. */
   held: string;
-  /** HASH `<tenant>/<endpoint>/<outcome>` → count: the ledger of conservation. Lives as long as the data. */
+  /**
+   * HASH `<tenant>/<word>` → count, as long as the data lives: the ledger of conservation. Words: `accepted` (also
+   * counts each replay), the five outcomes, and `parked` and `unparked` for what left the stream for `retry` or `held`
+   * and came back. A tenant's entries in the stream: accepted + unparked − outcomes − parked.
+   */
   ledger: string;
-  /** HASH tenant → entries in the stream: what the tenant's share of the capacity is judged by. */
-  depth: string;
 }
 
 /** The inbound topic's keys of a partition. */
@@ -44,7 +46,6 @@ export function inboundKeys(partition: number): InboundKeys {
     retry: `${prefix}:retry`,
     held: `${prefix}:held`,
     ledger: `${prefix}:ledger`,
-    depth: `${prefix}:depth`,
   };
 }
 

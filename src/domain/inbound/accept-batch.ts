@@ -1,0 +1,170 @@
+import { endpointRateKey, inboundKeys, seenKey } from "../../platform/redis/keys.ts";
+import { bindScript, type RedisClient } from "../../platform/redis/script.ts";
+import lua from "./accept.lua" with { type: "text" };
+import type { CachedEndpoint } from "./endpoint-cache.ts";
+
+/** One verified request on its way into the stream. */
+export interface AcceptCommand {
+  endpoint: CachedEndpoint;
+  /** 16 characters: hash over endpoint and event id. */
+  eventKey: string;
+  /** Receipt id and body hash, 28 characters; 38 when only 300 s count (see accept.lua). */
+  dedupeValue: string;
+  /** The message as JSON (`InboundMessage`). */
+  meta: string;
+  /** The body as text that UTF-8 turns back into the same bytes; "" when it lies in Postgres. */
+  body: string;
+}
+
+/** What became of one request. `unknown`: the entry may or may not be there; the sender's retry finds the same id. */
+export type AcceptOutcome =
+  | { status: "accepted" }
+  | { status: "duplicate"; dedupeValue: string }
+  | { status: "rate_limited"; retryAfterMs: number }
+  | { status: "full" }
+  | { status: "unavailable" };
+
+export interface AcceptBatchOptions {
+  client: RedisClient;
+  /** On a Cluster one call a partition, elsewhere one call for all partitions of the turn. */
+  cluster: boolean;
+  capacity: number;
+  dedupeHotSeconds: number;
+  /** Replicas that must have the batch before its senders get their 200; 0: none. */
+  ackReplicas: number;
+  nowMs: () => number;
+  /** Told about each call: requests in it, and the error when it failed. */
+  onBatch: (size: number, error: Error | undefined) => void;
+}
+
+interface Waiting {
+  command: AcceptCommand;
+  settle: (outcome: AcceptOutcome) => void;
+}
+
+const ACCEPTED: AcceptOutcome = { status: "accepted" };
+const FULL: AcceptOutcome = { status: "full" };
+const UNAVAILABLE: AcceptOutcome = { status: "unavailable" };
+
+/** Requests in one call: Lua unpacks at most 8,000 values, and a longer script holds up everybody on this Redis. */
+const BATCH_SIZE_MAX = 512;
+
+/** Time that replicas get to acknowledge; the next batch waits behind it. */
+const ACK_TIMEOUT_MS = 50;
+
+/**
+ * Collects the requests of one turn of the event loop and puts them into their streams with one script, so that Redis
+ * parses one command and writes one block of its AOF for all of them.
+ */
+export class AcceptBatcher {
+  readonly #options: AcceptBatchOptions;
+  readonly #call: (keys: readonly string[], args: readonly (string | number)[]) => Promise<unknown>;
+  #waiting: Waiting[] = [];
+  #scheduled = false;
+
+  constructor(options: AcceptBatchOptions) {
+    this.#options = options;
+    this.#call = bindScript(options.client, { name: "hubAccept", lua });
+  }
+
+  /** Never rejects: a Redis that is away or slow is the outcome `unavailable`. */
+  add(command: AcceptCommand): Promise<AcceptOutcome> {
+    return new Promise((settle) => {
+      this.#waiting.push({ command, settle });
+      if (this.#scheduled) return;
+      this.#scheduled = true;
+      setImmediate(this.#flush);
+    });
+  }
+
+  readonly #flush = (): void => {
+    this.#scheduled = false;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (let start = 0; start < waiting.length; start += BATCH_SIZE_MAX) {
+      const chunk = waiting.length <= BATCH_SIZE_MAX ? waiting : waiting.slice(start, start + BATCH_SIZE_MAX);
+      const byPartition = groupByPartition(chunk);
+      if (!this.#options.cluster) void this.#send(byPartition);
+      else for (const entry of byPartition) void this.#send(new Map([entry]));
+    }
+  };
+
+  async #send(byPartition: Map<number, Waiting[]>): Promise<void> {
+    const ordered = [...byPartition.values()].flat();
+    try {
+      const { keys, args } = this.#compose(byPartition);
+      const calls: [Promise<unknown>, Promise<number>?] = [this.#call(keys, args)];
+      if (this.#options.ackReplicas > 0) calls.push(this.#acknowledged());
+      const [reply, replicas] = (await Promise.all(calls)) as [(number | string)[], number?];
+      this.#options.onBatch(ordered.length, undefined);
+      const safe = (replicas ?? 0) >= this.#options.ackReplicas;
+      for (let index = 0; index < ordered.length; index++) {
+        ordered[index]!.settle(outcomeOf(reply[index]!, safe));
+      }
+    } catch (error) {
+      this.#options.onBatch(ordered.length, error as Error);
+      for (const { settle } of ordered) settle(UNAVAILABLE);
+    }
+  }
+
+  /** WAIT covers the writes sent before it on this connection. A Cluster has one connection a node, so it cannot say. */
+  #acknowledged(): Promise<number> {
+    const { client, ackReplicas } = this.#options;
+    return "wait" in client ? client.wait(ackReplicas, ACK_TIMEOUT_MS) : Promise.resolve(0);
+  }
+
+  #compose(byPartition: Map<number, Waiting[]>): { keys: string[]; args: (string | number)[] } {
+    const { capacity, dedupeHotSeconds, nowMs } = this.#options;
+    const generation = Math.floor(nowMs() / 1000 / dedupeHotSeconds);
+    const keys: string[] = [];
+    const rateKeys: string[] = [];
+    const endpointArgs: (string | number)[] = [];
+    const requestArgs: (string | number)[] = [];
+    const endpointIndex = new Map<CachedEndpoint, number>();
+    const rateKeyBase = byPartition.size * 4;
+    for (const [partition, requests] of byPartition) {
+      const names = inboundKeys(partition);
+      keys.push(names.stream, seenKey(partition, generation), seenKey(partition, generation - 1), names.ledger);
+      requestArgs.push(requests.length);
+      for (const { command } of requests) {
+        const { endpoint } = command;
+        let index = endpointIndex.get(endpoint);
+        if (index === undefined) {
+          index = endpointIndex.size + 1;
+          endpointIndex.set(endpoint, index);
+          const limit = endpoint.rateLimit;
+          if (limit) rateKeys.push(endpointRateKey(partition, endpoint.id));
+          endpointArgs.push(
+            endpoint.tenantId, limit ? rateKeyBase + rateKeys.length : 0,
+            limit?.emissionMicros ?? 0, limit?.burstMicros ?? 0,
+          );
+        }
+        requestArgs.push(index, command.eventKey, command.dedupeValue, command.meta, command.body);
+      }
+    }
+    keys.push(...rateKeys);
+    return {
+      keys,
+      args: [byPartition.size, endpointIndex.size, capacity, 2 * dedupeHotSeconds, ...endpointArgs, ...requestArgs],
+    };
+  }
+}
+
+function groupByPartition(waiting: readonly Waiting[]): Map<number, Waiting[]> {
+  const groups = new Map<number, Waiting[]>();
+  for (const one of waiting) {
+    const group = groups.get(one.command.endpoint.partition);
+    if (group) group.push(one);
+    else groups.set(one.command.endpoint.partition, [one]);
+  }
+  return groups;
+}
+
+/** `safe` is false when too few replicas have the batch: then nobody gets a 200, a duplicate's first entry included. */
+function outcomeOf(reply: number | string, safe: boolean): AcceptOutcome {
+  if (reply === 1) return safe ? ACCEPTED : UNAVAILABLE;
+  const text = String(reply);
+  if (text[0] === "d") return safe ? { status: "duplicate", dedupeValue: text.slice(1) } : UNAVAILABLE;
+  if (text[0] === "l") return { status: "rate_limited", retryAfterMs: Number(text.slice(1)) };
+  return text[0] === "f" ? FULL : UNAVAILABLE;
+}

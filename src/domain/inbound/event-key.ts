@@ -1,0 +1,35 @@
+/** Characters of an event key: 12 bytes as base64url. */
+export const EVENT_KEY_LENGTH = 16;
+
+/**
+ * Prepares the dedupe key of one endpoint. SHA-256, because a sender who could make two ids collide across endpoints
+ * could silence another's events.
+ *
+ * @returns a function from an event id to 16 characters
+ */
+export function eventKeyHasher(endpointId: string): (eventId: string | Uint8Array) => string {
+  const base = new Bun.CryptoHasher("sha256").update(`${endpointId}\n`);
+  return (eventId) => base.copy().update(eventId).digest("base64url").slice(0, EVENT_KEY_LENGTH);
+}
+
+/**
+ * What is remembered with an event id: the first receipt's id and a checksum of its body, and for an id that is only
+ * the body's hash the second from which its 300 s count (see accept.lua).
+ */
+export function dedupeValue(receiptId: string, body: Uint8Array, shortWindowFromSeconds: number | undefined): string {
+  const compactId = Buffer.from(receiptId.replaceAll("-", ""), "hex").toString("base64url");
+  const value = compactId + bodyChecksum(body);
+  return shortWindowFromSeconds === undefined ? value : `${value}${shortWindowFromSeconds}`;
+}
+
+/** Takes a dedupe value apart: the first receipt's id, and whether this body is the same as the first one. */
+export function readDedupeValue(value: string, body: Uint8Array): { receiptId: string; sameBody: boolean } {
+  const hex = Buffer.from(value.slice(0, 22), "base64url").toString("hex");
+  const receiptId = `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  return { receiptId, sameBody: value.slice(22, 28) === bodyChecksum(body) };
+}
+
+/** Six characters: enough to tell "same id, other body" for the operator's count; nothing is decided by it. */
+function bodyChecksum(body: Uint8Array): string {
+  return Bun.hash.crc32(body).toString(36).padStart(7, "0").slice(1);
+}

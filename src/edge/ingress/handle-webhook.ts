@@ -1,0 +1,106 @@
+import type { Server } from "bun";
+import { acceptWebhook, type AcceptDeps, type WebhookAnswer } from "../../domain/inbound/accept-webhook.ts";
+import { BODY_BYTES_MAX } from "../../domain/inbound/endpoint-schema.ts";
+import { ERRORS, type ErrorCode } from "../../domain/errors.ts";
+import { newId } from "../../platform/uuid.ts";
+import type { FastHistogram } from "../../platform/metrics.ts";
+import { type BodyBudget, readBody } from "./read-body.ts";
+
+export interface IngressDeps extends AcceptDeps {
+  budget: BodyBudget;
+  latency: FastHistogram;
+}
+
+/** Requests that one process works on at a time; more get 503 at once instead of waiting for all the others. */
+const REQUESTS_IN_FLIGHT_MAX = 10_000;
+
+/** Assumed size of a body whose length is not declared. */
+const CHUNKED_BYTES_ASSUMED = 1024 * 1024;
+
+const PREFIX = "/webhooks/";
+
+/**
+ * Start of the path in an absolute URL when it is an inbound webhook's, else -1. Works on the text, because parsing
+ * the URL costs as much as verifying the signature.
+ */
+export function webhookPathStart(url: string): number {
+  const start = url.indexOf("/", url.indexOf("://") + 3);
+  return start >= 0 && url.startsWith(PREFIX, start) ? start : -1;
+}
+
+/**
+ * The transport of `/webhooks/:tenant/:path`: limits, reading, and the sender's answer. Lives outside Elysia, which
+ * would read the body its own way.
+ *
+ * @param pathStart result of `webhookPathStart`
+ */
+export async function handleWebhook(
+  deps: IngressDeps,
+  request: Request,
+  server: Server<undefined>,
+  pathStart: number,
+): Promise<Response> {
+  const startedAtNs = Bun.nanoseconds();
+  const { url, headers } = request;
+  const query = url.indexOf("?", pathStart);
+  const endpointKey = url.slice(pathStart + PREFIX.length, query < 0 ? undefined : query);
+  if (!/^[^/]+\/[A-Za-z0-9_-]{1,200}$/.test(endpointKey)) return refusal("not_found", newId());
+  if (headers.get("host")?.includes(",")) {
+    deps.count("header_doubled");
+    return refusal("malformed_request", newId());
+  }
+  const declared = headers.get("content-length");
+  const contentLength = declared === null ? (headers.has("transfer-encoding") ? undefined : 0) : Number(declared);
+  if ((contentLength ?? 0) > BODY_BYTES_MAX) {
+    deps.count("too_large");
+    return refusal("body_too_large", newId());
+  }
+  const reserved = contentLength ?? CHUNKED_BYTES_ASSUMED;
+  if (server.pendingRequests > REQUESTS_IN_FLIGHT_MAX || !deps.budget.tryTake(reserved)) {
+    deps.count("busy");
+    return refusal("unavailable", newId(), 1);
+  }
+  try {
+    const answer = await acceptWebhook(deps, {
+      method: request.method,
+      endpointKey,
+      target: url.slice(pathStart),
+      headers,
+      readBody: (maxBytes) => readBody(request, contentLength, maxBytes),
+      socketAddress: () => server.requestIP(request)?.address ?? "",
+    });
+    return answerOf(answer);
+  } catch (error) {
+    deps.runtime.log.error({ err: error }, "accepting failed");
+    return refusal("internal", newId());
+  } finally {
+    deps.budget.give(reserved);
+    deps.latency.observe((Bun.nanoseconds() - startedAtNs) / 1e9);
+  }
+}
+
+function answerOf(answer: WebhookAnswer): Response {
+  if (answer.kind === "refused") return refusal(answer.code, answer.requestId, answer.retryAfterSeconds, answer.allow);
+  if (answer.kind === "fixed") return fixed(answer.answer, {});
+  const headers = { "hub-receipt-id": answer.receiptId, "x-request-id": answer.requestId };
+  if (answer.answer !== undefined) return fixed(answer.answer, headers);
+  return new Response(`{"id":"${answer.receiptId}","status":"${answer.status}"}`, {
+    headers: { "content-type": "application/json", ...headers },
+  });
+}
+
+function fixed(answer: { status: number; contentType?: string; body: string }, headers: Record<string, string>): Response {
+  return new Response(answer.body === "" ? null : answer.body, {
+    status: answer.status,
+    headers: answer.contentType === undefined ? headers : { "content-type": answer.contentType, ...headers },
+  });
+}
+
+/** One body for all causes of a code: it tells the sender what to do, and nobody what exists here. */
+function refusal(code: ErrorCode, requestId: string, retryAfterSeconds?: number, allow?: string): Response {
+  const { status, title } = ERRORS[code];
+  const headers: Record<string, string> = { "content-type": "application/problem+json", "x-request-id": requestId };
+  if (retryAfterSeconds !== undefined) headers["retry-after"] = String(retryAfterSeconds);
+  if (allow !== undefined) headers["allow"] = allow;
+  return new Response(JSON.stringify({ type: `urn:hub:error:${code}`, title, status, code, requestId }), { status, headers });
+}
