@@ -1,0 +1,116 @@
+import type { Sql, TransactionSql } from "postgres";
+import { timeOfId } from "../../platform/uuid.ts";
+import { byteaArray, storableJson, storableText } from "./storable.ts";
+
+export type ApiLogDirection = "INBOUND" | "OUTBOUND";
+export type ApiLogStatus = "SUCCESS" | "CLIENT_ERROR" | "SERVER_ERROR" | "TIMEOUT";
+
+/**
+ * One row of `api_request_logs`, already redacted (see `redact.ts`). `created_at` is the time inside `id`. The row of
+ * an inbound webhook carries the receipt's id as its own: a repeated insert meets itself, and the body is found there.
+ */
+export interface ApiLogRow {
+  /** UUIDv7, made where the call happened. */
+  id: string;
+  tenantId: string | null;
+  integrationId: string | null;
+  /** Inbound endpoint, null for calls out. */
+  endpointId: string | null;
+  direction: ApiLogDirection;
+  method: string;
+  url: string;
+  path: string | null;
+  queryParams: Readonly<Record<string, unknown>> | null;
+  headers: Readonly<Record<string, unknown>> | null;
+  /** Null for inbound rows: the receipt holds it. */
+  body: Uint8Array | null;
+  bodySize: number | null;
+  responseStatus: number | null;
+  responseHeaders: Readonly<Record<string, unknown>> | null;
+  responseBody: Uint8Array | null;
+  responseSize: number | null;
+  responseTimeMs: number | null;
+  correlationId: string | null;
+  userId: string | null;
+  sourceIp: string | null;
+  status: ApiLogStatus;
+  errorMessage: string | null;
+  retryOf: string | null;
+}
+
+/** LOG_BODY_MAX_BYTES where the caller has no configuration at hand. */
+const BODY_BYTES_MAX_DEFAULT = 65_536;
+
+/**
+ * Inserts log rows with one statement, whatever their number; rows that are there already are left alone.
+ *
+ * @param sql a transaction or connection of role hub_system
+ * @param rows redacted rows; texts are cut at 8 KB, bodies at `bodyBytesMax`, and made storable
+ * @param bodyBytesMax LOG_BODY_MAX_BYTES
+ * @throws PostgresError for the whole batch, for example when the day's partition is missing
+ */
+export async function appendApiLogs(
+  sql: Sql | TransactionSql,
+  rows: readonly ApiLogRow[],
+  bodyBytesMax = BODY_BYTES_MAX_DEFAULT,
+): Promise<void> {
+  if (rows.length === 0) return;
+  const texts = (pick: (row: ApiLogRow) => string | null): (string | null)[] =>
+    rows.map((row) => {
+      const value = pick(row);
+      return value === null ? null : storableText(value);
+    });
+  const ids = (pick: (row: ApiLogRow) => string | null): (string | null)[] => rows.map(pick);
+  const numbers = (pick: (row: ApiLogRow) => number | null): (number | null)[] =>
+    rows.map((row) => {
+      const value = pick(row);
+      return value === null ? null : Math.round(value);
+    });
+  const documents = (pick: (row: ApiLogRow) => Readonly<Record<string, unknown>> | null): (string | null)[] =>
+    rows.map((row) => {
+      const value = pick(row);
+      return value === null ? null : storableJson(value);
+    });
+  const bodies = (pick: (row: ApiLogRow) => Uint8Array | null): string =>
+    byteaArray(rows.map((row) => pick(row)?.subarray(0, bodyBytesMax) ?? null));
+  await sql`
+    insert into api_request_logs (
+      id, created_at, tenant_id, integration_id, endpoint_id, direction, method, url, path, query_params, headers, body,
+      body_size, response_status, response_headers, response_body, response_size, response_time_ms, correlation_id,
+      user_id, source_ip, status, error_message, retry_of
+    )
+    select id, to_timestamp(created_ms / 1000.0), tenant_id, integration_id, endpoint_id, direction, method, url, path,
+      query_params, headers, body, body_size, response_status, response_headers, response_body, response_size,
+      response_time_ms, correlation_id, user_id, source_ip, status, error_message, retry_of
+    from unnest(
+      ${ids((row) => row.id)}::text[]::uuid[],
+      ${rows.map((row) => timeOfId(row.id))}::float8[],
+      ${ids((row) => row.tenantId)}::text[]::uuid[],
+      ${ids((row) => row.integrationId)}::text[]::uuid[],
+      ${ids((row) => row.endpointId)}::text[]::uuid[],
+      ${texts((row) => row.direction)}::text[],
+      ${texts((row) => row.method)}::text[],
+      ${texts((row) => row.url)}::text[],
+      ${texts((row) => row.path)}::text[],
+      ${documents((row) => row.queryParams)}::text[]::jsonb[],
+      ${documents((row) => row.headers)}::text[]::jsonb[],
+      ${bodies((row) => row.body)}::text::bytea[],
+      ${numbers((row) => row.bodySize)}::int[],
+      ${numbers((row) => row.responseStatus)}::int[],
+      ${documents((row) => row.responseHeaders)}::text[]::jsonb[],
+      ${bodies((row) => row.responseBody)}::text::bytea[],
+      ${numbers((row) => row.responseSize)}::int[],
+      ${numbers((row) => row.responseTimeMs)}::int[],
+      ${texts((row) => row.correlationId)}::text[],
+      ${ids((row) => row.userId)}::text[]::uuid[],
+      ${texts((row) => row.sourceIp)}::text[],
+      ${texts((row) => row.status)}::text[],
+      ${texts((row) => row.errorMessage)}::text[],
+      ${ids((row) => row.retryOf)}::text[]::uuid[]
+    ) as given(
+      id, created_ms, tenant_id, integration_id, endpoint_id, direction, method, url, path, query_params, headers, body,
+      body_size, response_status, response_headers, response_body, response_size, response_time_ms, correlation_id,
+      user_id, source_ip, status, error_message, retry_of
+    )
+    on conflict do nothing`;
+}
