@@ -11,6 +11,9 @@ export interface Frame {
   text: string;
 }
 
+/** Kind of the first frame of a child: it has loaded. */
+export const HELLO = 255;
+
 /** Bytes before the text: its length (4), kind (1), a, b and c (4 each). */
 const HEADER_BYTES = 17;
 

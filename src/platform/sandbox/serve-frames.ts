@@ -1,6 +1,6 @@
 import { readSync, writeSync } from "node:fs";
 import type { Frame } from "./frames.ts";
-import { encodeFrames, FrameReader } from "./frames.ts";
+import { encodeFrames, FrameReader, HELLO } from "./frames.ts";
 
 const STDIN = 0;
 const STDOUT = 1;
@@ -25,9 +25,9 @@ function blocking(io: () => number): number {
   }
 }
 
-/** Writes frames to stdout before it returns. */
-export function answerFrames(frames: readonly Frame[]): void {
-  const bytes = encodeFrames(frames);
+/** Writes a frame to stdout before it returns. */
+function answer(frame: Frame): void {
+  const bytes = encodeFrames([frame]);
   let offset = 0;
   while (offset < bytes.length) {
     offset += blocking(() => writeSync(STDOUT, bytes, offset, bytes.length - offset));
@@ -40,6 +40,7 @@ export function answerFrames(frames: readonly Frame[]): void {
  * parent knows from it which one the child is at.
  */
 export async function serveFrames(handle: (frame: Frame) => Promise<Frame | undefined>): Promise<void> {
+  answer({ kind: HELLO, a: 0, b: 0, c: 0, text: "" });
   const reader = new FrameReader();
   for (;;) {
     const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
@@ -47,8 +48,8 @@ export async function serveFrames(handle: (frame: Frame) => Promise<Frame | unde
     if (length === 0) return;
     for (const frame of reader.push(chunk.subarray(0, length))) {
       // oxlint-disable-next-line no-await-in-loop -- one at a time is the contract
-      const answer = await handle(frame);
-      if (answer !== undefined) answerFrames([answer]);
+      const result = await handle(frame);
+      if (result !== undefined) answer(result);
     }
   }
 }
