@@ -1,0 +1,104 @@
+import { redactFormText, redactJsonText, redactXmlText } from "./redact-document.ts";
+import { isSecretName, normalName, REDACTED } from "./secret-names.ts";
+import { createValueRedactor } from "./secret-values.ts";
+
+/** Removes secrets from what is about to be stored or shown. */
+export interface Redactor {
+  /** Header values by name; the values of secret headers and known secrets inside others are replaced. */
+  headers(headers: Iterable<readonly [string, string]>): Record<string, string>;
+  /** A query without its `?`, as an object; names that stand twice become arrays. */
+  query(search: string): Record<string, string | string[]>;
+  /** A URL or a path with its query: userinfo, secret parameters and known secrets are replaced. */
+  url(url: string): string;
+  /** A body by its media type; at most `bytesMax` bytes are kept. Bytes that are no UTF-8 are kept when nothing known is in them. */
+  body(body: Uint8Array, contentType: string | null, bytesMax: number): Uint8Array;
+  /** Free text, such as an error message. */
+  text(text: string): string;
+}
+
+/**
+ * Read further than is kept: a secret that is cut at the edge is no longer recognised, so the last part of what was
+ * read is thrown away.
+ */
+const OVERLAP_BYTES = 4096;
+
+/**
+ * Makes a redactor. Time is linear in the text for each known secret.
+ *
+ * @param options.secrets plain values that must not appear anywhere, also not base64- or URL-encoded
+ * @param options.names further secret names, such as an integration's own key header or a scheme's signature header
+ */
+export function createRedactor(
+  options: { secrets?: readonly string[]; names?: readonly string[] } = {},
+): Redactor {
+  const extra = new Set((options.names ?? []).map(normalName));
+  const text = createValueRedactor(options.secrets ?? []);
+  const url = (given: string): string => {
+    const queryStart = given.indexOf("?");
+    if (queryStart < 0) return text(given);
+    return text(`${given.slice(0, queryStart)}?${redactFormText(given.slice(queryStart + 1), extra)}`);
+  };
+  return {
+    text,
+    url,
+    headers: (headers) => {
+      const shown = (name: string, value: string): string =>
+        isSecretName(name, "header", extra) ? REDACTED : isUrlHeader(name) ? url(value) : text(value);
+      // fromEntries defines own properties, also for a header that is called __proto__.
+      return Object.fromEntries([...headers].map(([name, value]) => [name, shown(name, value)]));
+    },
+    query: (search) => {
+      const entries = new Map<string, string | string[]>();
+      for (const [name, value] of new URLSearchParams(search)) {
+        const shown = isSecretName(name, "query", extra) ? REDACTED : text(value);
+        const before = entries.get(name);
+        entries.set(name, before === undefined ? shown : [before, shown].flat());
+      }
+      return Object.fromEntries(entries);
+    },
+    body: (body, contentType, bytesMax) => redactBody(body, contentType, bytesMax, extra, text),
+  };
+}
+
+/** Headers whose value is an address that may carry a secret in its query. */
+function isUrlHeader(name: string): boolean {
+  return /^(?:location|referer|content-location|link)$/i.test(name);
+}
+
+function redactBody(
+  body: Uint8Array,
+  contentType: string | null,
+  bytesMax: number,
+  extra: ReadonlySet<string>,
+  redactText: (text: string) => string,
+): Uint8Array {
+  const isCut = body.byteLength > bytesMax + OVERLAP_BYTES;
+  const read = isCut ? body.subarray(0, bytesMax + OVERLAP_BYTES) : body;
+  const given = decodeLossless(read);
+  const named = redactByType(given.text, contentType, extra);
+  const redacted = redactText(named);
+  if (redacted === given.text) return read.subarray(0, bytesMax);
+  const bytes = Buffer.from(redacted, given.encoding);
+  return bytes.subarray(
+    0,
+    Math.min(bytesMax, isCut ? Math.max(0, bytes.length - OVERLAP_BYTES) : bytes.length),
+  );
+}
+
+/** Bytes as text that turns back into the same bytes: UTF-8 where they are, else one character a byte. */
+function decodeLossless(bytes: Uint8Array): { text: string; encoding: "utf8" | "latin1" } {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const text = buffer.toString("utf8");
+  return text.includes("\uFFFD")
+    ? { text: buffer.toString("latin1"), encoding: "latin1" }
+    : { text, encoding: "utf8" };
+}
+
+function redactByType(text: string, contentType: string | null, extra: ReadonlySet<string>): string {
+  const type = contentType?.toLowerCase() ?? "";
+  if (type.includes("x-www-form-urlencoded")) return redactFormText(text, extra);
+  const first = text.trimStart()[0];
+  if (type.includes("json") || first === "{" || first === "[") return redactJsonText(text, extra);
+  if (type.includes("xml") || first === "<") return redactXmlText(text, extra);
+  return text;
+}
