@@ -1,0 +1,55 @@
+import postgres from "postgres";
+import type { Logger } from "../log.ts";
+
+export type Sql = postgres.Sql;
+
+export interface ConnectPostgresOptions {
+  /** postgres:// URL with the role's own login; `?prepare=false` for PgBouncer in transaction mode. */
+  url: string;
+  purpose: "app" | "system";
+  /** Connections of the pool. A slow statement delays what is piped behind it, so pools are kept apart by purpose. */
+  max: number;
+  statementTimeoutMs: number;
+  log: Logger;
+}
+
+/** A transaction left open by a lost process would hold its locks for ever. */
+const IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000;
+
+/**
+ * Opens a pool; connections are made on first use and made again after a loss.
+ *
+ * What a store has to know of this client: bigint and count() arrive as strings (cast to float8 where 2^53 is enough);
+ * JSON goes in by `sql.json(value)`, because a string parameter would be stored as a JSON string; arrays of bytes go in
+ * by `byteaArray`; a statement in flight when the connection is lost has an unknown outcome, so writes are idempotent.
+ */
+export function connectPostgres(options: ConnectPostgresOptions): Sql {
+  const { log, purpose } = options;
+  return postgres(options.url, {
+    max: options.max,
+    connect_timeout: 10,
+    idle_timeout: 60,
+    // Array parameters of unnest() need the server's array types; without fetching them each one fails.
+    fetch_types: true,
+    connection: {
+      application_name: `hub-${purpose}`,
+      statement_timeout: options.statementTimeoutMs,
+      idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
+    },
+    onnotice: (notice) => log.debug({ purpose, notice: notice["message"] }, "postgres notice"),
+  });
+}
+
+/** Type id of bytea in pg_type; fixed in every Postgres. */
+const BYTEA_OID = 17;
+
+/**
+ * An array of bytes (or nulls) as one parameter for `unnest(…)`. A cast of the plain array fails, because the driver
+ * would write the buffers as text.
+ */
+export function byteaArray(
+  sql: Sql | postgres.TransactionSql,
+  values: readonly (Uint8Array | null)[],
+): postgres.ArrayParameter {
+  return sql.array(values as Uint8Array[], BYTEA_OID);
+}

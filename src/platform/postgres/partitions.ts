@@ -1,0 +1,55 @@
+import type { Sql } from "./client.ts";
+
+/** Log tables with one partition a day of `created_at` (UTC). */
+export const LOG_TABLES = [
+  "webhook_receipts",
+  "api_request_logs",
+  "webhook_deliveries",
+  "events",
+  "rejected_requests",
+] as const;
+
+/** Yesterday, for what was accepted before midnight and is written after it. */
+const DAYS_BACK = 1;
+/** A scheduler that stands still over a weekend must not stop the writers. */
+const DAYS_AHEAD = 4;
+
+/**
+ * Makes the partitions from yesterday to four days ahead; called at boot and by the scheduler.
+ *
+ * @param sql role hub_system
+ * @returns how many were new
+ */
+export async function ensurePartitions(sql: Sql, daysBack = DAYS_BACK): Promise<number> {
+  const [row] = await sql<{ made: number }[]>`
+    select hub_create_day_partitions(${daysBack}, ${DAYS_AHEAD}) as made`;
+  return row!.made;
+}
+
+/**
+ * Drops the days that ended more than `keepDays` days ago. Days that a reader holds, or that have receipts which still
+ * wait, are left for a later run.
+ *
+ * @param sql role hub_system
+ * @returns names of the partitions dropped
+ */
+export async function dropOldPartitions(sql: Sql, keepDays: number): Promise<string[]> {
+  const [row] = await sql<{ dropped: string[] }[]>`select hub_drop_day_partitions(${keepDays}) as dropped`;
+  return row!.dropped;
+}
+
+/**
+ * Partitions that the next `daysAhead` days need and that do not exist, for readiness and alarms.
+ *
+ * @param nowMs milliseconds since the epoch
+ */
+export async function findMissingPartitions(sql: Sql, nowMs: number, daysAhead = 1): Promise<string[]> {
+  const wanted: string[] = [];
+  for (let day = 0; day <= daysAhead; day++) {
+    const stamp = new Date(nowMs + day * 86_400_000).toISOString().slice(0, 10).replaceAll("-", "");
+    for (const table of LOG_TABLES) wanted.push(`${table}_${stamp}`);
+  }
+  const rows = await sql<{ name: string }[]>`
+    select name from unnest(${wanted}::text[]) as name where to_regclass('public.' || name) is null order by name`;
+  return rows.map((row) => row.name);
+}
