@@ -26,14 +26,13 @@ export function partitionOf(routingId: string, partitions: number): number {
 export interface InboundKeys {
   /** STREAM of accepted requests and of references to receipts that are due again. */
   stream: string;
-  /** ZSET receipt id → due time in ms: what waits for its next attempt. */
+  /** ZSET `<receipt>/<tenant>/<endpoint>` → due time in ms: what waits for its next attempt. */
   retry: string;
-  /** SET of receipt ids that wait for a paused endpoint. */
+  /** SET of `<receipt>/<tenant>/<endpoint>` that wait for a paused endpoint. */
   held: string;
   /**
    * HASH `<tenant>/<word>` → count, as long as the data lives: the ledger of conservation. Words: `accepted` (also
-   * counts each replay), the five outcomes, and `parked` and `unparked` for what left the stream for `retry` or `held`
-   * and came back. A tenant's entries in the stream: accepted + unparked − outcomes − parked.
+   * counts each replay) and the five outcomes. What a tenant has unfinished is accepted − outcomes.
    */
   ledger: string;
 }
@@ -89,10 +88,11 @@ export const INCARNATION_KEY = "hub:incarnation";
 /** STRING, the STREAM_PARTITIONS of the first start. */
 export const PARTITIONS_KEY = "hub:partitions";
 
-/** STRING with a TTL: one process's metrics, for `/metrics` of whichever edge process is asked. */
-export function metricsSnapshotKey(processName: string): string {
-  return `hub:metrics:${processName}`;
-}
+/** Pub/sub channel on which every process tells its metrics; nothing is stored, because the AOF would keep it all. */
+export const METRICS_CHANNEL = "hub:metrics";
+
+/** Pub/sub channel of one process to itself, by which it notices that its subscription is dead. */
+export const SUBSCRIPTION_BEAT_PREFIX = "hub:beat:";
 
 /** Prefix of the rate limiter's keys for management calls; kept in the volatile Redis. */
 export const API_LIMIT_PREFIX = "hub:limit";
