@@ -120,7 +120,7 @@ create table idempotency_keys (
 
 create index idempotency_keys_expiry on idempotency_keys (expires_at);
 
--- Data keys, one active per tenant, wrapped by a key of INTEGRATION_ENCRYPTION_KEY. Only hub_system reads them.
+-- Data keys, one active per tenant, wrapped by a key of INTEGRATION_ENCRYPTION_KEY.
 create table tenant_keys (
   id uuid primary key,
   tenant_id uuid not null references tenants (id),
@@ -128,10 +128,9 @@ create table tenant_keys (
   kek_id text not null,
   -- base64 of 0x01 | iv12 | ciphertext | tag16, bound to tenant, data key id and wrapping key id.
   wrapped_key text not null,
+  -- RETIRED keys still open what they sealed.
   status text not null default 'ACTIVE' check (status in ('ACTIVE', 'RETIRED')),
-  created_at timestamptz not null default now(),
-  updated_at timestamptz not null default now()
+  created_at timestamptz not null default now()
 );
 
 create unique index tenant_keys_active on tenant_keys (tenant_id) where status = 'ACTIVE';
-create index tenant_keys_wrapped_by on tenant_keys (kek_id);

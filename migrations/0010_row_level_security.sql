@@ -27,6 +27,9 @@ to hub_app;
 grant select, update on webhook_receipts, rejected_requests to hub_app;
 grant select on api_request_logs, webhook_deliveries, events to hub_app;
 grant select, insert on outbox, audit_log to hub_app;
+-- Wrapped by the key ring, which is not in the database. Made by hub_system in a transaction of its own: a data key that
+-- rolled back with its first user would leave later secrets unreadable.
+grant select on tenant_keys to hub_app;
 
 grant select, insert, update, delete on
   tenants, users, api_keys, idempotency_keys, tenant_keys,
@@ -50,7 +53,7 @@ do $$
       'rate_limit_buckets', 'oauth_sessions', 'oauth_refresh_journal', 'webhook_endpoints', 'webhook_receipts',
       'large_bodies', 'rejected_requests', 'dead_letters', 'events', 'outbox', 'webhook_subscriptions',
       'webhook_deliveries', 'open_deliveries', 'replay_jobs', 'x12_partners', 'x12_control_numbers', 'sync_jobs',
-      'api_request_logs'
+      'api_request_logs', 'tenant_keys'
     ] loop
       execute format('create policy tenant_rows on %I to hub_app using (tenant_id = %s) with check (tenant_id = %s)',
         name, own, own);
