@@ -1,6 +1,6 @@
 import type { Sql, TransactionSql } from "postgres";
 import { timeOfId } from "../../platform/uuid.ts";
-import { byteaArray, storableJson, storableText } from "./storable.ts";
+import { byteaArrayText, storableJson, storableText } from "./storable.ts";
 
 export type ApiLogDirection = "INBOUND" | "OUTBOUND";
 export type ApiLogStatus = "SUCCESS" | "CLIENT_ERROR" | "SERVER_ERROR" | "TIMEOUT";
@@ -12,7 +12,7 @@ export type ApiLogStatus = "SUCCESS" | "CLIENT_ERROR" | "SERVER_ERROR" | "TIMEOU
 export interface ApiLogRow {
   /** UUIDv7, made where the call happened. */
   id: string;
-  tenantId: string | null;
+  tenantId: string;
   integrationId: string | null;
   /** Inbound endpoint, null for calls out. */
   endpointId: string | null;
@@ -35,7 +35,16 @@ export interface ApiLogRow {
   sourceIp: string | null;
   status: ApiLogStatus;
   errorMessage: string | null;
+  /** Log row of the call that this one repeats. */
   retryOf: string | null;
+  /** Receipt that holds the body of an inbound row: the same as `id`. */
+  receiptId?: string | null;
+  /** Our own code for a failure, for example `timeout` or `circuit_open`. */
+  errorCode?: string | null;
+  /** 1 for the first try. */
+  attemptNumber?: number | null;
+  /** W3C trace context of the call. */
+  traceparent?: string | null;
 }
 
 /** LOG_BODY_MAX_BYTES where the caller has no configuration at hand. */
@@ -72,16 +81,17 @@ export async function appendApiLogs(
       return value === null ? null : storableJson(value);
     });
   const bodies = (pick: (row: ApiLogRow) => Uint8Array | null): string =>
-    byteaArray(rows.map((row) => pick(row)?.subarray(0, bodyBytesMax) ?? null));
+    byteaArrayText(rows.map((row) => pick(row)?.subarray(0, bodyBytesMax) ?? null));
   await sql`
     insert into api_request_logs (
       id, created_at, tenant_id, integration_id, endpoint_id, direction, method, url, path, query_params, headers, body,
       body_size, response_status, response_headers, response_body, response_size, response_time_ms, correlation_id,
-      user_id, source_ip, status, error_message, retry_of
+      user_id, source_ip, status, error_message, retry_of, receipt_id, error_code, attempt_number, traceparent
     )
     select id, to_timestamp(created_ms / 1000.0), tenant_id, integration_id, endpoint_id, direction, method, url, path,
       query_params, headers, body, body_size, response_status, response_headers, response_body, response_size,
-      response_time_ms, correlation_id, user_id, source_ip, status, error_message, retry_of
+      response_time_ms, correlation_id, user_id, source_ip, status, error_message, retry_of, receipt_id, error_code,
+      attempt_number, traceparent
     from unnest(
       ${ids((row) => row.id)}::text[]::uuid[],
       ${rows.map((row) => timeOfId(row.id))}::float8[],
@@ -106,11 +116,15 @@ export async function appendApiLogs(
       ${texts((row) => row.sourceIp)}::text[],
       ${texts((row) => row.status)}::text[],
       ${texts((row) => row.errorMessage)}::text[],
-      ${ids((row) => row.retryOf)}::text[]::uuid[]
+      ${ids((row) => row.retryOf)}::text[]::uuid[],
+      ${ids((row) => row.receiptId ?? null)}::text[]::uuid[],
+      ${texts((row) => row.errorCode ?? null)}::text[],
+      ${numbers((row) => row.attemptNumber ?? null)}::int[],
+      ${texts((row) => row.traceparent ?? null)}::text[]
     ) as given(
       id, created_ms, tenant_id, integration_id, endpoint_id, direction, method, url, path, query_params, headers, body,
       body_size, response_status, response_headers, response_body, response_size, response_time_ms, correlation_id,
-      user_id, source_ip, status, error_message, retry_of
+      user_id, source_ip, status, error_message, retry_of, receipt_id, error_code, attempt_number, traceparent
     )
     on conflict do nothing`;
 }

@@ -47,7 +47,7 @@ export function storableJson(value: unknown): string {
  * An array of bytes as the text of a Postgres array, for `${…}::text::bytea[]`. postgres.js knows the array type of
  * bytea only after its first answer, so that an array as the first parameter of a connection would be refused.
  */
-export function byteaArray(values: readonly (Uint8Array | null)[]): string {
+export function byteaArrayText(values: readonly (Uint8Array | null)[]): string {
   const items = values.map((value) =>
     value === null
       ? "NULL"

@@ -74,7 +74,7 @@ export function workerLeaseKey(slot: number): string {
   return `hub:lease:worker:${slot}`;
 }
 
-/** STRING with a TTL: the one process that does a scheduled job. */
+/** HASH holder, token, expiresAtMs: the one process that does a scheduled job; stays, because the token must not fall. */
 export function jobLeaseKey(job: string): string {
   return `hub:lease:job:${job}`;
 }

@@ -1,0 +1,109 @@
+import { masterNodes, readInfo } from "../../platform/redis/info.ts";
+import { inboundKeys } from "../../platform/redis/keys.ts";
+import { bindScript, type RedisClient } from "../../platform/redis/script.ts";
+import type { Runtime } from "../../platform/runtime.ts";
+import lua from "./capacity.lua" with { type: "text" };
+
+export type CapacityRefusal = "tenant_full" | "memory_full" | "redis_away";
+
+/** What the last look at Redis said; read by every request without waiting. */
+export interface Capacity {
+  /** Why this tenant's requests are to be refused now; undefined: there is room. */
+  refusal(tenantId: string): CapacityRefusal | undefined;
+}
+
+/** Refresh of the sums: at 40,000 accepts a second a tenant overshoots its share by 10,000 entries at most. */
+const POLL_EVERY_MS = 250;
+
+/** Share of `maxmemory` from which senders are refused: the rest is for work on what is accepted already. */
+const MEMORY_WATERMARK = 0.85;
+
+/** Failed looks, of at most a second each, after which Redis counts as away. */
+const FAILURES_MAX = 2;
+
+/** What a look at Redis sees. */
+interface Sums {
+  memoryFull: boolean;
+  fullTenants: ReadonlySet<string>;
+}
+
+/**
+ * Starts looking at the sums that one partition's script cannot see: each tenant's entries over all partitions, and
+ * Redis' memory. Ends with the runtime.
+ */
+export function startCapacityPoller(runtime: Runtime): Capacity {
+  const client = runtime.openRedis("ingest");
+  const read = createReader(runtime, client);
+  let sums: Sums = { memoryFull: false, fullTenants: new Set() };
+  let failures = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let stopped = false;
+  const poll = async (): Promise<void> => {
+    try {
+      sums = await read();
+      failures = 0;
+    } catch (error) {
+      failures++;
+      if (failures === FAILURES_MAX)
+        runtime.log.warn({ err: error }, "Redis does not answer; senders get 503");
+    }
+    if (!stopped) timer = setTimeout(() => void poll(), POLL_EVERY_MS);
+  };
+  void poll();
+  runtime.shutdown.add("capacity", () => {
+    stopped = true;
+    clearTimeout(timer);
+  });
+  return {
+    refusal(tenantId) {
+      if (failures >= FAILURES_MAX) return "redis_away";
+      if (sums.memoryFull) return "memory_full";
+      return sums.fullTenants.has(tenantId) ? "tenant_full" : undefined;
+    },
+  };
+}
+
+function createReader(runtime: Runtime, client: RedisClient): () => Promise<Sums> {
+  const { streamPartitions, streamCapacity, tenantCapacityShare } = runtime.config;
+  const partitions = Array.from({ length: streamPartitions }, (_, partition) => inboundKeys(partition));
+  const tenantEntriesMax = Math.floor(streamPartitions * streamCapacity * tenantCapacityShare);
+  const readDepths = bindScript(client, { name: "hubCapacity", lua });
+  return async () => {
+    const [lengths, memoryShares] = await Promise.all([
+      Promise.all(partitions.map((keys) => client.xlen(keys.stream))),
+      Promise.all(masterNodes(client).map(async (node) => usedShare(await readInfo(node, "memory")))),
+    ]);
+    const entries = lengths.reduce((sum, length) => sum + length, 0);
+    // Below one tenant's share nobody can be over it, and the ledgers need not be read.
+    const depths =
+      entries < tenantEntriesMax
+        ? []
+        : ((await Promise.all(partitions.map((keys) => readDepths([keys.ledger], [])))) as string[][]);
+    return {
+      memoryFull: memoryShares.some((share) => share >= MEMORY_WATERMARK),
+      fullTenants: tenantsOver(depths, tenantEntriesMax),
+    };
+  };
+}
+
+/** Used share of the memory limit; 0 without a limit. */
+function usedShare(memory: ReadonlyMap<string, string>): number {
+  const limit = Number(memory.get("maxmemory"));
+  return limit > 0 ? Number(memory.get("used_memory")) / limit : 0;
+}
+
+/**
+ * Tenants whose entries over all partitions reach the limit.
+ *
+ * @param depths for each partition: tenant id, entries, tenant id, entries …
+ */
+export function tenantsOver(depths: readonly (readonly string[])[], entriesMax: number): Set<string> {
+  const totals = new Map<string, number>();
+  for (const partition of depths) {
+    for (let index = 0; index + 1 < partition.length; index += 2) {
+      const tenantId = partition[index]!;
+      totals.set(tenantId, (totals.get(tenantId) ?? 0) + Number(partition[index + 1]));
+    }
+  }
+  return new Set([...totals].filter(([, entries]) => entries >= entriesMax).map(([tenantId]) => tenantId));
+}
