@@ -132,3 +132,20 @@ function displayHost(host: string): string {
 function camelCase(name: string): string {
   return name.toLowerCase().replace(/_([a-z])/g, (_match, letter: string) => letter.toUpperCase());
 }
+
+const PROXY_VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"].flatMap((name) => [
+  name,
+  name.toLowerCase(),
+]);
+
+/**
+ * Removes the variables by which `fetch` would send every call out through a proxy: the proxy would see the
+ * credentials, and resolve host names behind the back of the address check.
+ *
+ * @returns the names that were set
+ */
+export function dropProxyVariables(env: Record<string, string | undefined> = process.env): string[] {
+  const found = PROXY_VARIABLES.filter((name) => env[name] !== undefined);
+  for (const name of found) delete env[name];
+  return found;
+}

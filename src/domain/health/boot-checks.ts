@@ -1,3 +1,4 @@
+import { dropProxyVariables } from "../../platform/config.ts";
 import { checkPostgresDurability } from "../../platform/postgres/durability.ts";
 import { checkRedisDurability, checkRedisVersion } from "../../platform/redis/durability.ts";
 import { untilReady } from "../../platform/redis/info.ts";
@@ -26,6 +27,9 @@ const REDIS_WAIT_MS = 20_000;
  */
 export async function runBootChecks(runtime: Runtime): Promise<void> {
   const { config, redis, sqlSystem, log } = runtime;
+  const proxies = dropProxyVariables();
+  if (proxies.length > 0)
+    log.warn({ variables: proxies }, "proxy variables are ignored: calls out go direct");
   await untilReady(redis, REDIS_WAIT_MS).catch((error: unknown) => {
     throw new BootError([error instanceof Error ? error.message : String(error)]);
   });
