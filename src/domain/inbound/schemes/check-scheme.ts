@@ -1,0 +1,87 @@
+import { Type } from "@sinclair/typebox";
+import { Value } from "@sinclair/typebox/value";
+import { parseAlgorithm } from "./hmac-settings.ts";
+import { type Rule, ruleOf, type Scheme, type SchemeSettings, type SettingFault } from "./scheme.ts";
+import { makeSecret, readSecretKey } from "./secret-key.ts";
+
+const NoSettings = Type.Object({}, { additionalProperties: false });
+
+/**
+ * Judges the settings with which an endpoint is to be saved. A header or an algorithm that the provider fixed may be
+ * named, but not changed.
+ *
+ * @returns each fault with its JSON pointer into the endpoint; none when `compileVerifier` will take the settings
+ */
+export function checkScheme(scheme: Scheme, settings: SchemeSettings): SettingFault[] {
+  const faults: SettingFault[] = [];
+  for (const error of Value.Errors(scheme.settings ?? NoSettings, settings.signatureSettings ?? {})) {
+    const path = `/signatureSettings${error.path}`;
+    if (!faults.some((fault) => fault.path === path))
+      faults.push({ path, message: settingMessage(scheme, error.message) });
+  }
+  if (faults.length === 0) faults.push(...(scheme.checkSettings?.(settings) ?? []));
+  if (faults.length > 0) return faults;
+  const rule = ruleOf(scheme, settings);
+  const { signatureHeader, signatureAlgorithm } = settings;
+  if (
+    isFixed(scheme, "signatureHeader", signatureHeader) &&
+    !ownHeaders(rule).includes(signatureHeader.toLowerCase())
+  ) {
+    faults.push({ path: "/signatureHeader", message: `is fixed by the scheme ${scheme.name}: leave it out` });
+  }
+  if (isFixed(scheme, "signatureAlgorithm", signatureAlgorithm) && !usesAlgorithm(rule, signatureAlgorithm)) {
+    faults.push({
+      path: "/signatureAlgorithm",
+      message: `is fixed by the scheme ${scheme.name}: leave it out`,
+    });
+  }
+  return faults;
+}
+
+/** Judges a secret that the owner gave. The message never repeats it. */
+export function checkSecret(rule: Rule, secret: string): SettingFault[] {
+  if (rule.kind === "none")
+    return [{ path: "/secretKey", message: "is not used by this scheme: leave it out" }];
+  const key = readSecretKey(rule.secret, secret);
+  return "fault" in key ? [{ path: "/secretKey", message: key.fault }] : [];
+}
+
+/**
+ * Makes a secret in the form of the scheme.
+ *
+ * @throws RangeError for the rule `none`, which has no secret
+ */
+export function generateSecret(rule: Rule): string {
+  if (rule.kind === "none") throw new RangeError("The scheme has no secret");
+  return makeSecret(rule.secret.generate);
+}
+
+function isFixed(
+  scheme: Scheme,
+  field: "signatureHeader" | "signatureAlgorithm",
+  value: string | null | undefined,
+): value is string {
+  return typeof value === "string" && scheme.ownerChooses?.includes(field) !== true;
+}
+
+function ownHeaders(rule: Rule): readonly string[] {
+  if (rule.kind === "signature") return rule.headers.map(({ signature }) => signature);
+  return rule.kind === "basic" ? ["authorization"] : [];
+}
+
+function usesAlgorithm(rule: Rule, text: string): boolean {
+  if (rule.kind !== "signature") return false;
+  const { grammar } = rule;
+  const algorithms = grammar.form === "whole" ? [grammar.algorithm] : Object.values(grammar.algorithms);
+  const named = parseAlgorithm(text);
+  return algorithms.some(
+    (own) =>
+      own.type === "hmac" &&
+      own.hash === named?.hash &&
+      (named.encoding === undefined || named.encoding === own.encoding),
+  );
+}
+
+function settingMessage(scheme: Scheme, message: string): string {
+  return message === "Unexpected property" ? `is not a setting of the scheme ${scheme.name}` : message;
+}

@@ -1,0 +1,51 @@
+import { createPublicKey, type KeyObject } from "node:crypto";
+import type { DigestEncoding } from "../../../platform/crypto/hmac.ts";
+import type { KeyForm, SecretRule } from "./scheme.ts";
+
+/** A secret as the key that it stands for. */
+export interface SecretKey {
+  use: KeyForm["use"];
+  bytes: Uint8Array;
+}
+
+/**
+ * Reads a secret by the forms of its scheme. Decoding is strict: only the canonical spelling of the bytes is taken.
+ *
+ * @returns the key, or a message that says what is wrong without repeating the secret
+ */
+export function readSecretKey(rule: SecretRule, secret: string): SecretKey | { fault: string } {
+  if (secret === "") return { fault: "is empty" };
+  const key = rule.keys.find((one) => secret.startsWith(one.prefix));
+  if (key === undefined) {
+    return { fault: `must begin with ${rule.keys.map((one) => `"${one.prefix}"`).join(" or ")}` };
+  }
+  if (key.pattern !== undefined && !key.pattern.regex.test(secret)) return { fault: key.pattern.message };
+  const bytes =
+    key.form === "utf8"
+      ? new TextEncoder().encode(secret)
+      : decode(secret.slice(key.prefix.length), key.form);
+  if (bytes === undefined)
+    return { fault: `must be ${key.form}${key.prefix === "" ? "" : ` after "${key.prefix}"`}` };
+  if (bytes.byteLength < key.bytesMin) return { fault: `must have at least ${key.bytesMin} bytes` };
+  if (key.bytesMax !== undefined && bytes.byteLength > key.bytesMax) {
+    return { fault: `must have at most ${key.bytesMax} bytes` };
+  }
+  return { use: key.use, bytes };
+}
+
+/** Makes a secret in the scheme's own form from random bytes. */
+export function makeSecret({ prefix, bytes, encoding }: SecretRule["generate"]): string {
+  return prefix + Buffer.from(crypto.getRandomValues(new Uint8Array(bytes))).toString(encoding);
+}
+
+/** An Ed25519 public key (RFC 8032) from its 32 bytes. */
+export function ed25519PublicKey(bytes: Uint8Array): KeyObject {
+  const x = Buffer.from(bytes).toString("base64url");
+  return createPublicKey({ format: "jwk", key: { kty: "OKP", crv: "Ed25519", x } });
+}
+
+function decode(text: string, form: Exclude<DigestEncoding, "base64url">): Uint8Array | undefined {
+  const bytes = Buffer.from(text, form);
+  const canonical = form === "hex" ? text.toLowerCase() : text;
+  return bytes.toString(form) === canonical ? bytes : undefined;
+}
