@@ -56,7 +56,11 @@ async function createIngress(runtime: Runtime): Promise<IngressDeps> {
   const metrics = createIngressMetrics(runtime.metrics);
   const endpoints = new EndpointCache(runtime);
   await subscribeInvalidation(runtime, {
-    handlers: { endpoint: (id) => endpoints.invalidate(id), integration: () => endpoints.clear(), tenant: () => endpoints.clear() },
+    handlers: {
+      endpoint: (id) => endpoints.invalidate(id),
+      integration: () => endpoints.clear(),
+      tenant: () => endpoints.clear(),
+    },
     onReconnect: () => endpoints.clear(),
   });
   const client = runtime.openRedis("ingest");

@@ -49,8 +49,21 @@ const UNAVAILABLE: AcceptOutcome = { status: "unavailable" };
 /** Requests in one call: Lua unpacks at most 8,000 values, and a longer script holds up everybody on this Redis. */
 const BATCH_SIZE_MAX = 512;
 
+/**
+ * Calls of one lane that may be under way. What arrives meanwhile waits and makes the next batch larger: with two,
+ * one is composed while Redis syncs the other; more only make batches smaller (28 k/s against 22 k/s at 256 connections).
+ */
+const CALLS_IN_FLIGHT_MAX = 2;
+
 /** Time that replicas get to acknowledge; the next batch waits behind it. */
 const ACK_TIMEOUT_MS = 50;
+
+/** Requests whose keys one call may touch: a partition on a Cluster, everything elsewhere. */
+interface Lane {
+  waiting: Waiting[];
+  scheduled: boolean;
+  callsInFlight: number;
+}
 
 /**
  * Collects the requests of one turn of the event loop and puts them into their streams with one script, so that Redis
@@ -59,8 +72,7 @@ const ACK_TIMEOUT_MS = 50;
 export class AcceptBatcher {
   readonly #options: AcceptBatchOptions;
   readonly #call: (keys: readonly string[], args: readonly (string | number)[]) => Promise<unknown>;
-  #waiting: Waiting[] = [];
-  #scheduled = false;
+  readonly #lanes = new Map<number, Lane>();
 
   constructor(options: AcceptBatchOptions) {
     this.#options = options;
@@ -69,27 +81,36 @@ export class AcceptBatcher {
 
   /** Never rejects: a Redis that is away or slow is the outcome `unavailable`. */
   add(command: AcceptCommand): Promise<AcceptOutcome> {
+    const lane = this.#lane(this.#options.cluster ? command.endpoint.partition : 0);
     return new Promise((settle) => {
-      this.#waiting.push({ command, settle });
-      if (this.#scheduled) return;
-      this.#scheduled = true;
-      setImmediate(this.#flush);
+      lane.waiting.push({ command, settle });
+      this.#schedule(lane);
     });
   }
 
-  readonly #flush = (): void => {
-    this.#scheduled = false;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (let start = 0; start < waiting.length; start += BATCH_SIZE_MAX) {
-      const chunk = waiting.length <= BATCH_SIZE_MAX ? waiting : waiting.slice(start, start + BATCH_SIZE_MAX);
-      const byPartition = groupByPartition(chunk);
-      if (!this.#options.cluster) void this.#send(byPartition);
-      else for (const entry of byPartition) void this.#send(new Map([entry]));
-    }
-  };
+  #lane(index: number): Lane {
+    let lane = this.#lanes.get(index);
+    if (lane === undefined)
+      this.#lanes.set(index, (lane = { waiting: [], scheduled: false, callsInFlight: 0 }));
+    return lane;
+  }
 
-  async #send(byPartition: Map<number, Waiting[]>): Promise<void> {
+  #schedule(lane: Lane): void {
+    if (lane.scheduled || lane.callsInFlight >= CALLS_IN_FLIGHT_MAX || lane.waiting.length === 0) return;
+    lane.scheduled = true;
+    setImmediate(() => {
+      lane.scheduled = false;
+      const batch = lane.waiting.splice(0, BATCH_SIZE_MAX);
+      lane.callsInFlight++;
+      void this.#send(lane, groupByPartition(batch)).finally(() => {
+        lane.callsInFlight--;
+        this.#schedule(lane);
+      });
+      this.#schedule(lane);
+    });
+  }
+
+  async #send(lane: Lane, byPartition: Map<number, Waiting[]>): Promise<void> {
     const ordered = [...byPartition.values()].flat();
     try {
       const { keys, args } = this.#compose(byPartition);
@@ -104,6 +125,8 @@ export class AcceptBatcher {
     } catch (error) {
       this.#options.onBatch(ordered.length, error as Error);
       for (const { settle } of ordered) settle(UNAVAILABLE);
+      // Those who waited behind it would wait as long again for the same silence.
+      for (const { settle } of lane.waiting.splice(0)) settle(UNAVAILABLE);
     }
   }
 
@@ -124,7 +147,12 @@ export class AcceptBatcher {
     const rateKeyBase = byPartition.size * 4;
     for (const [partition, requests] of byPartition) {
       const names = inboundKeys(partition);
-      keys.push(names.stream, seenKey(partition, generation), seenKey(partition, generation - 1), names.ledger);
+      keys.push(
+        names.stream,
+        seenKey(partition, generation),
+        seenKey(partition, generation - 1),
+        names.ledger,
+      );
       requestArgs.push(requests.length);
       for (const { command } of requests) {
         const { endpoint } = command;
@@ -135,8 +163,10 @@ export class AcceptBatcher {
           const limit = endpoint.rateLimit;
           if (limit) rateKeys.push(endpointRateKey(partition, endpoint.id));
           endpointArgs.push(
-            endpoint.tenantId, limit ? rateKeyBase + rateKeys.length : 0,
-            limit?.emissionMicros ?? 0, limit?.burstMicros ?? 0,
+            endpoint.tenantId,
+            limit ? rateKeyBase + rateKeys.length : 0,
+            limit?.emissionMicros ?? 0,
+            limit?.burstMicros ?? 0,
           );
         }
         requestArgs.push(index, command.eventKey, command.dedupeValue, command.meta, command.body);
@@ -145,7 +175,14 @@ export class AcceptBatcher {
     keys.push(...rateKeys);
     return {
       keys,
-      args: [byPartition.size, endpointIndex.size, capacity, 2 * dedupeHotSeconds, ...endpointArgs, ...requestArgs],
+      args: [
+        byPartition.size,
+        endpointIndex.size,
+        capacity,
+        2 * dedupeHotSeconds,
+        ...endpointArgs,
+        ...requestArgs,
+      ],
     };
   }
 }

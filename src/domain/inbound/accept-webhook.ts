@@ -8,8 +8,7 @@ import type { AcceptBatcher } from "./accept-batch.ts";
 import { EndpointUnavailableError, type CachedEndpoint, type EndpointCache } from "./endpoint-cache.ts";
 import { dedupeValue, readDedupeValue } from "./event-key.ts";
 import { LARGE_BODY_BYTES, saveLargeBody } from "./large-bodies.ts";
-import type { FixedAnswer } from "./schemes/scheme.ts";
-import { answerChallenge } from "./answer-challenge.ts";
+import type { FixedAnswer, SignedRequest } from "./schemes/scheme.ts";
 
 /** An inbound request as the transport saw it; nothing is read before it is asked for. */
 export interface WebhookRequest {
@@ -26,16 +25,36 @@ export interface WebhookRequest {
 
 /** What the sender is told. */
 export type WebhookAnswer =
-  | { kind: "receipt"; receiptId: string; status: "accepted" | "duplicate"; requestId: string; answer: FixedAnswer | undefined }
+  | {
+      kind: "receipt";
+      receiptId: string;
+      status: "accepted" | "duplicate";
+      requestId: string;
+      answer: FixedAnswer | undefined;
+    }
   | { kind: "fixed"; answer: FixedAnswer }
-  | { kind: "refused"; code: ErrorCode; outcome: RefusalOutcome; requestId: string; retryAfterSeconds?: number; allow?: string };
+  | {
+      kind: "refused";
+      code: ErrorCode;
+      outcome: RefusalOutcome;
+      requestId: string;
+      retryAfterSeconds?: number;
+      allow?: string;
+    };
 
 /** Causes of refusal, as counted in `hub_accept_total{outcome}`; finer than what the sender is told. */
-export type RefusalOutcome =
-  | "unknown_endpoint" | "method" | "disabled" | "too_large" | "incomplete" | "encoding" | "source" | "header_doubled"
-  | "signature" | "rate_limited" | "partition_full" | "tenant_full" | "memory_full" | "redis_away" | "postgres_away" | "busy";
+const REFUSAL_OUTCOMES = [
+  "unknown_endpoint", "malformed", "method", "disabled", "too_large", "incomplete", "encoding", "source",
+  "header_doubled", "signature", "rate_limited", "partition_full", "tenant_full", "memory_full", "redis_away",
+  "postgres_away", "busy",
+] as const;
 
-export type AcceptOutcomeName = "accepted" | "duplicate" | "body_conflict" | "challenge" | RefusalOutcome;
+export type RefusalOutcome = (typeof REFUSAL_OUTCOMES)[number];
+
+/** Every way that an inbound request can end. */
+export const ACCEPT_OUTCOMES = ["accepted", "duplicate", "body_conflict", "challenge", ...REFUSAL_OUTCOMES] as const;
+
+export type AcceptOutcomeName = (typeof ACCEPT_OUTCOMES)[number];
 
 /** What accepting needs; made once in a process. */
 export interface AcceptDeps {
@@ -61,10 +80,18 @@ const CONTENT_ENCODINGS = new Set(["identity", "gzip", "x-gzip", "deflate", "br"
 export async function acceptWebhook(deps: AcceptDeps, request: WebhookRequest): Promise<WebhookAnswer> {
   const receiptId = newId();
   const requestId = correlationId(request.headers.get("x-request-id")) ?? receiptId;
-  const refuse = (code: ErrorCode, outcome: RefusalOutcome, retryAfterSeconds?: number, allow?: string): WebhookAnswer => {
+  const refuse = (
+    code: ErrorCode,
+    outcome: RefusalOutcome,
+    retryAfterSeconds?: number,
+    allow?: string,
+  ): WebhookAnswer => {
     deps.count(outcome);
     return {
-      kind: "refused", code, outcome, requestId,
+      kind: "refused",
+      code,
+      outcome,
+      requestId,
       ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
       ...(allow === undefined ? {} : { allow }),
     };
@@ -83,50 +110,57 @@ export async function acceptWebhook(deps: AcceptDeps, request: WebhookRequest): 
 
   const { headers } = request;
   if (request.method !== "POST") {
-    const challenge = answerChallenge(endpoint, request, undefined, deps.runtime.clock.nowMs());
+    const challenge = endpoint.challenge?.(signedRequest(deps.runtime, request, NO_BODY));
     if (challenge === undefined) return refuse("method_not_allowed", "method", undefined, endpoint.allow);
     deps.count("challenge");
     return { kind: "fixed", answer: challenge };
   }
   const encoding = headers.get("content-encoding");
-  if (encoding !== null && !CONTENT_ENCODINGS.has(encoding.toLowerCase())) return refuse("unsupported_media_type", "encoding");
+  if (encoding !== null && !CONTENT_ENCODINGS.has(encoding.toLowerCase()))
+    return refuse("unsupported_media_type", "encoding");
   const full = deps.capacityRefusal(endpoint.tenantId);
-  if (full !== undefined) return refuse(full === "redis_away" ? "unavailable" : "capacity_exceeded", full, RETRY_AFTER_SECONDS);
+  if (full !== undefined)
+    return refuse(full === "redis_away" ? "unavailable" : "capacity_exceeded", full, RETRY_AFTER_SECONDS);
 
-  const sourceIp = senderAddress(request.socketAddress(), headers.get("x-forwarded-for"), deps.isTrustedProxy);
-  if (endpoint.isAllowedSource !== undefined && !endpoint.isAllowedSource(sourceIp)) return refuse("source_not_allowed", "source");
+  const sourceIp = senderAddress(
+    request.socketAddress(),
+    headers.get("x-forwarded-for"),
+    deps.isTrustedProxy,
+  );
+  if (endpoint.isAllowedSource !== undefined && !endpoint.isAllowedSource(sourceIp))
+    return refuse("source_not_allowed", "source");
 
   const body = await request.readBody(endpoint.maxBodyBytes);
   if (body === "too_large") return refuse("body_too_large", "too_large");
   if (body === "incomplete") return refuse("malformed_request", "incomplete");
 
-  const nowMs = deps.runtime.clock.nowMs();
-  const verdict = endpoint.verify({
-    method: request.method,
-    publicUrl: () => deps.runtime.config.publicUrl + request.target,
-    headers,
-    query: queryOf(request.target),
-    rawBody: body,
-    nowMs,
-  });
+  const signed = signedRequest(deps.runtime, request, body);
+  const verdict = endpoint.verify(signed);
   if (!verdict.ok) {
     if (verdict.cause === "header_doubled") return refuse("header_doubled", "header_doubled");
     return refuse("signature_invalid", "signature");
   }
-  const challenge = answerChallenge(endpoint, request, body, nowMs);
+  const challenge = endpoint.challenge?.(signed);
   if (challenge !== undefined) {
     deps.count("challenge");
     return { kind: "fixed", answer: challenge };
   }
 
   const message = describe(endpoint, request, { receiptId, requestId, sourceIp, body });
-  if (message.bodyEncoding === "large" && !(await saveLargeBody(deps.runtime, endpoint.tenantId, receiptId, body))) {
+  if (
+    message.bodyEncoding === "large" &&
+    !(await saveLargeBody(deps.runtime, endpoint.tenantId, receiptId, body))
+  ) {
     return refuse("unavailable", "postgres_away", RETRY_AFTER_SECONDS);
   }
   const outcome = await deps.batcher.add({
     endpoint,
     eventKey: message.eventKey,
-    dedupeValue: dedupeValue(receiptId, body, message.eventId === null ? Math.floor(nowMs / 1000) : undefined),
+    dedupeValue: dedupeValue(
+      receiptId,
+      body,
+      message.eventId === null ? Math.floor(signed.nowMs / 1000) : undefined,
+    ),
     meta: JSON.stringify(message),
     body: bodyText(message, body),
   });
@@ -137,7 +171,13 @@ export async function acceptWebhook(deps: AcceptDeps, request: WebhookRequest): 
     case "duplicate": {
       const first = readDedupeValue(outcome.dedupeValue, body);
       deps.count(first.sameBody ? "duplicate" : "body_conflict");
-      return { kind: "receipt", receiptId: first.receiptId, status: "duplicate", requestId, answer: endpoint.acceptedAnswer };
+      return {
+        kind: "receipt",
+        receiptId: first.receiptId,
+        status: "duplicate",
+        requestId,
+        answer: endpoint.acceptedAnswer,
+      };
     }
     case "rate_limited":
       return refuse("rate_limited", "rate_limited", Math.max(1, Math.ceil(outcome.retryAfterMs / 1000)));
@@ -151,6 +191,19 @@ export async function acceptWebhook(deps: AcceptDeps, request: WebhookRequest): 
 /** X-Request-Id when it is at most 100 ordinary characters; anything odd is replaced. */
 export function correlationId(given: string | null): string | undefined {
   return given !== null && /^[\w.:/+=@-]{1,100}$/.test(given) ? given : undefined;
+}
+
+const NO_BODY = new Uint8Array(0);
+
+function signedRequest(runtime: Runtime, request: WebhookRequest, rawBody: Uint8Array): SignedRequest {
+  return {
+    method: request.method,
+    publicUrl: () => runtime.config.publicUrl + request.target,
+    headers: request.headers,
+    query: queryOf(request.target),
+    rawBody,
+    nowMs: runtime.clock.nowMs(),
+  };
 }
 
 function queryOf(target: string): string {
@@ -186,4 +239,3 @@ function bodyText(message: InboundMessage, body: Uint8Array): string {
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
   return bytes.toString(message.bodyEncoding === "base64" ? "base64" : "utf8");
 }
-

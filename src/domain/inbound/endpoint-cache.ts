@@ -73,7 +73,10 @@ export class EndpointCache {
     for (const entry of this.#entries.values()) entry.expiresAtMs = 0;
   }
 
-  #get(key: string, load: () => Promise<EndpointRow | undefined>): CachedEndpoint | null | Promise<CachedEndpoint | null> {
+  #get(
+    key: string,
+    load: () => Promise<EndpointRow | undefined>,
+  ): CachedEndpoint | null | Promise<CachedEndpoint | null> {
     const entry = this.#entries.get(key);
     const nowMs = this.#runtime.clock.nowMs();
     if (entry !== undefined) {
@@ -105,7 +108,10 @@ export class EndpointCache {
     const nowMs = this.#runtime.clock.nowMs();
     const ttlMs = endpoint === null ? NEGATIVE_TTL_MS : TTL_MS * (0.8 + Math.random() * 0.2);
     if (this.#entries.size >= ENTRIES_MAX) this.#entries.clear();
-    this.#entries.set(key, { endpoint, expiresAtMs: Math.min(nowMs + ttlMs, endpoint?.secretsChangeAtMs ?? Infinity) });
+    this.#entries.set(key, {
+      endpoint,
+      expiresAtMs: Math.min(nowMs + ttlMs, endpoint?.secretsChangeAtMs ?? Infinity),
+    });
     return endpoint;
   }
 }

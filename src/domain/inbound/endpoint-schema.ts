@@ -6,17 +6,26 @@ const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null
 export const EventIdSource = Type.Union(
   [
     Type.Object({ header: Type.String({ minLength: 1, maxLength: 100 }) }, { additionalProperties: false }),
-    Type.Object({ pointer: Type.String({ pattern: "^(/[^/]*)+$", maxLength: 500 }) }, { additionalProperties: false }),
+    Type.Object(
+      { pointer: Type.String({ pattern: "^(/[^/]*)+$", maxLength: 500 }) },
+      { additionalProperties: false },
+    ),
     Type.Object({ body: Type.Literal("sha256") }, { additionalProperties: false }),
   ],
-  { description: "Where the event id stands; left out: the scheme's own place, else a hash of the body for 300 s." },
+  {
+    description:
+      "Where the event id stands; left out: the scheme's own place, else a hash of the body for 300 s.",
+  },
 );
 export type EventIdSource = Static<typeof EventIdSource>;
 
 export const EventTypeSource = Type.Union(
   [
     Type.Object({ header: Type.String({ minLength: 1, maxLength: 100 }) }, { additionalProperties: false }),
-    Type.Object({ pointer: Type.String({ pattern: "^(/[^/]*)+$", maxLength: 500 }) }, { additionalProperties: false }),
+    Type.Object(
+      { pointer: Type.String({ pattern: "^(/[^/]*)+$", maxLength: 500 }) },
+      { additionalProperties: false },
+    ),
   ],
   { description: "Where the event type stands; left out: the scheme's own place." },
 );
@@ -26,9 +35,18 @@ export const EndpointRateLimit = Type.Object(
   {
     limit: Type.Integer({ minimum: 1, maximum: 1_000_000 }),
     windowSeconds: Type.Integer({ minimum: 1, maximum: 86_400 }),
-    burst: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000, description: "Requests at once; `limit` when left out." })),
+    burst: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 1_000_000,
+        description: "Requests at once; `limit` when left out.",
+      }),
+    ),
   },
-  { additionalProperties: false, description: "Requests that this endpoint takes; more get 429 with Retry-After." },
+  {
+    additionalProperties: false,
+    description: "Requests that this endpoint takes; more get 429 with Retry-After.",
+  },
 );
 export type EndpointRateLimit = Static<typeof EndpointRateLimit>;
 
@@ -38,9 +56,12 @@ export const HandlerType = Type.Union(
 );
 export type HandlerType = Static<typeof HandlerType>;
 
-export const EndpointStatus = Type.Union([Type.Literal("ACTIVE"), Type.Literal("PAUSED"), Type.Literal("DISABLED")], {
-  description: "PAUSED: accepted and held until resumed. DISABLED: refused with 410.",
-});
+export const EndpointStatus = Type.Union(
+  [Type.Literal("ACTIVE"), Type.Literal("PAUSED"), Type.Literal("DISABLED")],
+  {
+    description: "PAUSED: accepted and held until resumed. DISABLED: refused with 410.",
+  },
+);
 export type EndpointStatus = Static<typeof EndpointStatus>;
 
 /** Largest body that any endpoint may take (DESIGN.md section 5, step 1). */
@@ -51,35 +72,65 @@ export const DEDUPE_WINDOW_SECONDS_DEFAULT = 259_200;
 /** How `signatureAlgorithm` and `signatureHeader` are written is the scheme's business; see the schemes' table. */
 const settings = {
   integrationId: Nullable(Type.String({ format: "uuid" })),
-  signatureScheme: Type.String({ minLength: 1, maxLength: 50, description: "How requests are signed; `hmac` when left out." }),
+  signatureScheme: Type.String({
+    minLength: 1,
+    maxLength: 50,
+    description: "How requests are signed; `hmac` when left out.",
+  }),
   signatureHeader: Nullable(Type.String({ pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$" })),
   signatureAlgorithm: Nullable(Type.String({ minLength: 1, maxLength: 50 })),
-  signatureSettings: Nullable(Type.Record(Type.String(), Type.Unknown(), { description: "Further settings of the scheme." })),
+  signatureSettings: Nullable(
+    Type.Record(Type.String(), Type.Unknown(), { description: "Further settings of the scheme." }),
+  ),
   eventTypes: Type.Array(Type.String({ minLength: 1, maxLength: 100 }), {
     maxItems: 200,
-    description: "Types that are processed, `*` at the end matches any rest; empty: all. Others are stored as FILTERED.",
+    description:
+      "Types that are processed, `*` at the end matches any rest; empty: all. Others are stored as FILTERED.",
   }),
   handlerType: HandlerType,
-  transformTemplate: Nullable(Type.Unknown({ description: "`{ \"engine\": \"jsonata\", \"expression\": … }` or `{ \"template\", \"version\" }`." })),
-  targetService: Nullable(Type.String({ pattern: "^[a-z0-9][a-z0-9-]{0,49}$", description: "Name in the service registry." })),
-  ipWhitelist: Nullable(Type.Array(Type.String({ maxLength: 64 }), { maxItems: 500, description: "Addresses and CIDR ranges that may send." })),
+  transformTemplate: Nullable(
+    Type.Unknown({
+      description: '`{ "engine": "jsonata", "expression": … }` or `{ "template", "version" }`.',
+    }),
+  ),
+  targetService: Nullable(
+    Type.String({ pattern: "^[a-z0-9][a-z0-9-]{0,49}$", description: "Name in the service registry." }),
+  ),
+  ipWhitelist: Nullable(
+    Type.Array(Type.String({ maxLength: 64 }), {
+      maxItems: 500,
+      description: "Addresses and CIDR ranges that may send.",
+    }),
+  ),
   status: EndpointStatus,
   isEnabled: Type.Boolean({ description: "Shorthand: true is ACTIVE, false is DISABLED." }),
   eventIdSource: Nullable(EventIdSource),
   eventTypeSource: Nullable(EventTypeSource),
-  dedupeWindowSeconds: Type.Integer({ minimum: 60, maximum: 2_592_000, description: "Time for which an event id is recognised." }),
+  dedupeWindowSeconds: Type.Integer({
+    minimum: 60,
+    maximum: 2_592_000,
+    description: "Time for which an event id is recognised.",
+  }),
   rateLimit: Nullable(EndpointRateLimit),
   maxBodyBytes: Type.Integer({ minimum: 1, maximum: BODY_BYTES_MAX }),
 };
 
 export const CreateEndpointInput = Type.Object(
   {
-    endpointPath: Type.Optional(Type.String({
-      pattern: "^[A-Za-z0-9_-]{1,200}$",
-      description: "Last segment of the URL; 22 random characters when left out.",
-    })),
+    endpointPath: Type.Optional(
+      Type.String({
+        pattern: "^[A-Za-z0-9_-]{1,200}$",
+        description: "Last segment of the URL; 22 random characters when left out.",
+      }),
+    ),
     handlerType: settings.handlerType,
-    secretKey: Type.Optional(Type.String({ minLength: 1, maxLength: 4096, description: "The provider's secret; one is made when left out." })),
+    secretKey: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 4096,
+        description: "The provider's secret; one is made when left out.",
+      }),
+    ),
     integrationId: Type.Optional(settings.integrationId),
     signatureScheme: Type.Optional(settings.signatureScheme),
     signatureHeader: Type.Optional(settings.signatureHeader),
@@ -123,7 +174,9 @@ export const Endpoint = Type.Object({
   endpointPath: Type.String(),
   url: Type.String({ description: "Address to give to the sender." }),
   ...settings,
-  secretLast4: Nullable(Type.String({ description: "Last four characters of the secret, when it has 16 or more." })),
+  secretLast4: Nullable(
+    Type.String({ description: "Last four characters of the secret, when it has 16 or more." }),
+  ),
   previousSecretExpiresAt: Nullable(Timestamp),
   totalReceived: Type.Integer(),
   totalProcessed: Type.Integer(),
@@ -144,10 +197,14 @@ export type CreatedEndpoint = Static<typeof CreatedEndpoint>;
 export const RotateSecretInput = Type.Object(
   {
     secretKey: Type.Optional(Type.String({ minLength: 1, maxLength: 4096 })),
-    overlapSeconds: Type.Optional(Type.Integer({
-      minimum: 0, maximum: 604_800, default: 86_400,
-      description: "Time for which the old secret verifies too; one day when left out.",
-    })),
+    overlapSeconds: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 604_800,
+        default: 86_400,
+        description: "Time for which the old secret verifies too; one day when left out.",
+      }),
+    ),
   },
   { additionalProperties: false },
 );

@@ -1,6 +1,12 @@
 import type { Sql } from "../../platform/postgres/client.ts";
 import type { Transaction } from "../context.ts";
-import type { EndpointRateLimit, EndpointStatus, EventIdSource, EventTypeSource, HandlerType } from "./endpoint-schema.ts";
+import type {
+  EndpointRateLimit,
+  EndpointStatus,
+  EventIdSource,
+  EventTypeSource,
+  HandlerType,
+} from "./endpoint-schema.ts";
 
 /** An earlier secret that still verifies, sealed, until `expiresAt` (RFC 3339). */
 export interface PreviousSecret {
@@ -46,7 +52,14 @@ export interface EndpointRow {
 /** Columns that the verbs write; the rest are counters and times. */
 export type EndpointValues = Omit<
   EndpointRow,
-  "tenantSlug" | "integrationPaused" | "totalReceived" | "totalProcessed" | "totalFailed" | "lastReceivedAt" | "createdAt" | "updatedAt"
+  | "tenantSlug"
+  | "integrationPaused"
+  | "totalReceived"
+  | "totalProcessed"
+  | "totalFailed"
+  | "lastReceivedAt"
+  | "createdAt"
+  | "updatedAt"
 >;
 
 const columns = (sql: Sql | Transaction) => sql`
@@ -67,7 +80,11 @@ const source = (sql: Sql | Transaction) => sql`
   webhook_endpoints e join tenants t on t.id = e.tenant_id left join integrations i on i.id = e.integration_id`;
 
 /** The endpoint under a URL: `tenantRef` is the tenant's slug or id. */
-export async function findEndpointRow(sql: Sql, tenantRef: string, path: string): Promise<EndpointRow | undefined> {
+export async function findEndpointRow(
+  sql: Sql,
+  tenantRef: string,
+  path: string,
+): Promise<EndpointRow | undefined> {
   const [row] = await sql<EndpointRow[]>`
     select ${columns(sql)} from ${source(sql)}
     where (t.slug = ${tenantRef} or t.id::text = ${tenantRef}) and e.endpoint_path = ${path} and e.deleted_at is null`;
@@ -98,7 +115,12 @@ export async function getEndpointRow(
 export async function listEndpointRows(
   tx: Transaction,
   tenantId: string,
-  page: { limit: number; beforeId: string | undefined; status: EndpointStatus | undefined; integrationId: string | undefined },
+  page: {
+    limit: number;
+    beforeId: string | undefined;
+    status: EndpointStatus | undefined;
+    integrationId: string | undefined;
+  },
 ): Promise<EndpointRow[]> {
   return tx<EndpointRow[]>`
     select ${columns(tx)} from ${source(tx)}
@@ -135,8 +157,14 @@ export async function deleteEndpointRow(tx: Transaction, tenantId: string, id: s
 }
 
 const JSON_COLUMNS = new Set([
-  "previousSecrets", "eventTypes", "transformTemplate", "ipWhitelist", "signatureSettings", "eventIdSource",
-  "eventTypeSource", "rateLimit",
+  "previousSecrets",
+  "eventTypes",
+  "transformTemplate",
+  "ipWhitelist",
+  "signatureSettings",
+  "eventIdSource",
+  "eventTypeSource",
+  "rateLimit",
 ]);
 
 /** Column names and values; JSON goes through `json()`, because a string parameter would be stored as a JSON string. */

@@ -16,7 +16,11 @@ export function eventKeyHasher(endpointId: string): (eventId: string | Uint8Arra
  * What is remembered with an event id: the first receipt's id and a checksum of its body, and for an id that is only
  * the body's hash the second from which its 300 s count (see accept.lua).
  */
-export function dedupeValue(receiptId: string, body: Uint8Array, shortWindowFromSeconds: number | undefined): string {
+export function dedupeValue(
+  receiptId: string,
+  body: Uint8Array,
+  shortWindowFromSeconds: number | undefined,
+): string {
   const compactId = Buffer.from(receiptId.replaceAll("-", ""), "hex").toString("base64url");
   const value = compactId + bodyChecksum(body);
   return shortWindowFromSeconds === undefined ? value : `${value}${shortWindowFromSeconds}`;

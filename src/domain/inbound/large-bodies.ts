@@ -12,13 +12,22 @@ const CHUNK_BYTES = 256 * 1024;
  *
  * @returns false when Postgres could not take it: then nothing may be acknowledged
  */
-export async function saveLargeBody(runtime: Runtime, tenantId: string, receiptId: string, body: Uint8Array): Promise<boolean> {
+export async function saveLargeBody(
+  runtime: Runtime,
+  tenantId: string,
+  receiptId: string,
+  body: Uint8Array,
+): Promise<boolean> {
   const createdAt = new Date(timeOfId(receiptId));
   try {
     await runtime.sqlApp.begin(async (tx) => {
       await tx`select set_config('app.tenant', ${tenantId}, true)`;
       for (let at = 0, part = 0; at < body.byteLength; at += CHUNK_BYTES, part++) {
-        const bytes = Buffer.from(body.buffer, body.byteOffset + at, Math.min(CHUNK_BYTES, body.byteLength - at));
+        const bytes = Buffer.from(
+          body.buffer,
+          body.byteOffset + at,
+          Math.min(CHUNK_BYTES, body.byteLength - at),
+        );
         await tx`
           insert into large_bodies (receipt_id, part, tenant_id, bytes, created_at)
           values (${receiptId}, ${part}, ${tenantId}, ${bytes}, ${createdAt})`;

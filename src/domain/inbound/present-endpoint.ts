@@ -38,6 +38,9 @@ export function presentEndpoint(config: Config, row: EndpointRow): Endpoint {
 }
 
 function previousExpiry(row: EndpointRow): string | null {
-  const latest = row.previousSecrets.map((secret) => secret.expiresAt).sort().at(-1);
+  const latest = row.previousSecrets
+    .map((secret) => secret.expiresAt)
+    .sort()
+    .at(-1);
   return latest !== undefined && Date.parse(latest) > Date.now() ? latest : null;
 }

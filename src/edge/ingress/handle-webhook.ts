@@ -50,7 +50,8 @@ export async function handleWebhook(
     return refusal("malformed_request", newId());
   }
   const declared = headers.get("content-length");
-  const contentLength = declared === null ? (headers.has("transfer-encoding") ? undefined : 0) : Number(declared);
+  const contentLength =
+    declared === null ? (headers.has("transfer-encoding") ? undefined : 0) : Number(declared);
   if ((contentLength ?? 0) > BODY_BYTES_MAX) {
     deps.count("too_large");
     return refusal("body_too_large", newId());
@@ -80,7 +81,8 @@ export async function handleWebhook(
 }
 
 function answerOf(answer: WebhookAnswer): Response {
-  if (answer.kind === "refused") return refusal(answer.code, answer.requestId, answer.retryAfterSeconds, answer.allow);
+  if (answer.kind === "refused")
+    return refusal(answer.code, answer.requestId, answer.retryAfterSeconds, answer.allow);
   if (answer.kind === "fixed") return fixed(answer.answer, {});
   const headers = { "hub-receipt-id": answer.receiptId, "x-request-id": answer.requestId };
   if (answer.answer !== undefined) return fixed(answer.answer, headers);
@@ -89,7 +91,10 @@ function answerOf(answer: WebhookAnswer): Response {
   });
 }
 
-function fixed(answer: { status: number; contentType?: string; body: string }, headers: Record<string, string>): Response {
+function fixed(
+  answer: { status: number; contentType?: string; body: string },
+  headers: Record<string, string>,
+): Response {
   return new Response(answer.body === "" ? null : answer.body, {
     status: answer.status,
     headers: answer.contentType === undefined ? headers : { "content-type": answer.contentType, ...headers },
@@ -99,8 +104,14 @@ function fixed(answer: { status: number; contentType?: string; body: string }, h
 /** One body for all causes of a code: it tells the sender what to do, and nobody what exists here. */
 function refusal(code: ErrorCode, requestId: string, retryAfterSeconds?: number, allow?: string): Response {
   const { status, title } = ERRORS[code];
-  const headers: Record<string, string> = { "content-type": "application/problem+json", "x-request-id": requestId };
+  const headers: Record<string, string> = {
+    "content-type": "application/problem+json",
+    "x-request-id": requestId,
+  };
   if (retryAfterSeconds !== undefined) headers["retry-after"] = String(retryAfterSeconds);
   if (allow !== undefined) headers["allow"] = allow;
-  return new Response(JSON.stringify({ type: `urn:hub:error:${code}`, title, status, code, requestId }), { status, headers });
+  return new Response(JSON.stringify({ type: `urn:hub:error:${code}`, title, status, code, requestId }), {
+    status,
+    headers,
+  });
 }

@@ -42,7 +42,10 @@ export function compileAddressList(entries: readonly string[]): (address: string
   });
   return (text) => {
     const address = parseAddress(text);
-    return address !== undefined && ranges.some(([net, bits]) => net.kind() === address.kind() && address.match(net, bits));
+    return (
+      address !== undefined &&
+      ranges.some(([net, bits]) => net.kind() === address.kind() && address.match(net, bits))
+    );
   };
 }
 

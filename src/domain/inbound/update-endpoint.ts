@@ -1,0 +1,64 @@
+import { emitAudit } from "../audit/emit-audit.ts";
+import { type Context, requireScope, withTenant } from "../context.ts";
+import { HubError, notFound } from "../errors.ts";
+import { checkEndpoint } from "./check-endpoint.ts";
+import { requireIntegration } from "./create-endpoint.ts";
+import { BODY_BYTES_DEFAULT, DEDUPE_WINDOW_SECONDS_DEFAULT, type Endpoint, type UpdateEndpointInput } from "./endpoint-schema.ts";
+import { type EndpointRow, type EndpointValues, getEndpointRow, updateEndpointRow } from "./endpoint-store.ts";
+import { publishEndpointChange } from "./publish-endpoint-change.ts";
+import { presentEndpoint } from "./present-endpoint.ts";
+
+const UNIQUE_VIOLATION = "23505";
+
+/** What `null` resets a field to. */
+const DEFAULTS: Partial<EndpointValues> = {
+  signatureScheme: "hmac",
+  eventTypes: [],
+  dedupeWindowSeconds: DEDUPE_WINDOW_SECONDS_DEFAULT,
+  maxBodyBytes: BODY_BYTES_DEFAULT,
+};
+
+/**
+ * Changes the fields present; `null` resets a field. The whole endpoint is judged as it will stand, so that a change
+ * of scheme cannot leave a secret behind that is too short for it.
+ *
+ * @throws HubError 403 `forbidden`; 404 `not_found`; 409 `conflict` when the new path is taken; 422 `invalid_input`
+ */
+export async function updateEndpoint(ctx: Context, input: { id: string; changes: UpdateEndpointInput }): Promise<Endpoint> {
+  requireScope(ctx, "webhooks:write");
+  const row = await withTenant(ctx, async (tx) => {
+    const current = await getEndpointRow(tx, ctx.tenantId, input.id, true);
+    if (!current) throw notFound();
+    const changed = changedValues(current, input.changes);
+    if (Object.keys(changed).length === 0) return current;
+    await checkEndpoint(ctx, { ...current, ...changed }, undefined, { tx, row: current });
+    if (changed.integrationId !== undefined) await requireIntegration(ctx, tx, changed.integrationId);
+    try {
+      await updateEndpointRow(tx, ctx.tenantId, input.id, changed);
+    } catch (error) {
+      if ((error as { code?: string }).code !== UNIQUE_VIOLATION) throw error;
+      throw new HubError("conflict", `The path "${changed.endpointPath}" is taken by another endpoint.`);
+    }
+    await emitAudit(tx, ctx, {
+      verb: "webhook_endpoint.update", objectType: "webhook_endpoint", objectId: input.id, changedFields: Object.keys(changed),
+    });
+    return (await getEndpointRow(tx, ctx.tenantId, input.id))!;
+  });
+  await publishEndpointChange(ctx.runtime, input.id);
+  return presentEndpoint(ctx.runtime.config, row);
+}
+
+function changedValues(current: EndpointRow, changes: UpdateEndpointInput): Partial<EndpointValues> {
+  const { isEnabled, ...given } = changes;
+  const values: Record<string, unknown> = {};
+  for (const [field, value] of Object.entries(given)) {
+    if (value === undefined) continue;
+    const wanted = value === null ? (DEFAULTS[field as keyof EndpointValues] ?? null) : value;
+    if (JSON.stringify(wanted) !== JSON.stringify(current[field as keyof EndpointRow])) values[field] = wanted;
+  }
+  if (isEnabled !== undefined && changes.status === undefined && isEnabled !== (current.status === "ACTIVE")) {
+    values["status"] = isEnabled ? "ACTIVE" : "DISABLED";
+  }
+  if (values["endpointPath"] !== undefined) values["pathGenerated"] = false;
+  return values as Partial<EndpointValues>;
+}
