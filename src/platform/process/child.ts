@@ -1,0 +1,141 @@
+import type { SystemUser } from "./system-user.ts";
+
+export interface ChildOptions {
+  /** For messages: `postgres`, `edge-1`. */
+  name: string;
+  argv: readonly string[];
+  /** The whole environment; nothing is inherited. */
+  env: Readonly<Record<string, string>>;
+  cwd?: string;
+  /** File descriptor that becomes the child's standard input; none when left out. */
+  stdinFd?: number;
+  /** Sent by the kernel when this process dies. Postgres ends at once and in order on QUIT. */
+  deathSignal?: "KILL" | "QUIT";
+  /** Only for root: run as this user, without supplementary groups. */
+  runAs?: SystemUser | undefined;
+  /** Called for every line that the child prints. */
+  onLine?: (line: string) => void;
+}
+
+export interface ChildExit {
+  exitCode: number | null;
+  signal: NodeJS.Signals | null;
+}
+
+/** A running process of ours that does not outlive us. */
+export interface Child {
+  readonly name: string;
+  readonly pid: number;
+  /** Settles when the process is gone and its last line was handed on. */
+  readonly exited: Promise<ChildExit>;
+  /** Sends a signal; does nothing when the process is gone. */
+  kill(signal: NodeJS.Signals): void;
+  /** Sends `signal`, and SIGKILL when the process is still there after `timeoutMs`. */
+  stop(signal: NodeJS.Signals, timeoutMs: number): Promise<ChildExit>;
+}
+
+/**
+ * Runs the rest of the line unless the parent has died meanwhile: a death before PR_SET_PDEATHSIG is not signalled.
+ * $1 is the parent's pid.
+ */
+const UNLESS_ORPHANED = '[ "$PPID" = "$1" ] || exit 1; shift; exec "$@"';
+
+/**
+ * Where setpriv is missing: a subshell waits for the end of standard input, whose other end only the parent holds, and
+ * kills the child. $1 is the signal.
+ */
+const KILLED_BY_PIPE =
+  'pid=$$; signal=$1; shift; (read -r line; kill -s "$signal" "$pid" 2>/dev/null) <&0 & exec "$@" </dev/null';
+
+/**
+ * Starts a process that the kernel ends when this one dies, also by SIGKILL. The signal is set after the user is
+ * changed, because changing it clears the signal; `exec` keeps pid and signal through the whole line.
+ *
+ * @throws Error when the program does not exist, or root cannot become `runAs`
+ */
+export function spawnChild(options: ChildOptions): Child {
+  const setpriv = Bun.which("setpriv", { PATH: "/usr/bin:/bin:/usr/sbin:/sbin" });
+  if (options.runAs && !setpriv) {
+    throw new Error(
+      `Cannot run ${options.name} as ${options.runAs.name}: setpriv was not found. Install util-linux`,
+    );
+  }
+  const watched = setpriv === null && options.stdinFd === undefined;
+  const program = Bun.spawn({
+    cmd: setpriv ? dieWithParent(setpriv, options) : watched ? watchPipe(options) : [...options.argv],
+    env: { ...options.env },
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    stdin: options.stdinFd ?? (watched ? "pipe" : "ignore"),
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const onLine = options.onLine ?? (() => undefined);
+  const exited = Promise.all([
+    program.exited,
+    readLines(program.stdout, onLine),
+    readLines(program.stderr, onLine),
+  ]).then((): ChildExit => ({
+    exitCode: program.exitCode,
+    signal: program.signalCode as NodeJS.Signals | null,
+  }));
+  return {
+    name: options.name,
+    pid: program.pid,
+    exited,
+    kill: (signal) => {
+      if (program.exitCode === null && program.signalCode === null) program.kill(signal);
+    },
+    async stop(signal, timeoutMs) {
+      this.kill(signal);
+      const timer = setTimeout(() => this.kill("SIGKILL"), timeoutMs);
+      try {
+        return await exited;
+      } finally {
+        clearTimeout(timer);
+      }
+    },
+  };
+}
+
+function dieWithParent(setpriv: string, options: ChildOptions): string[] {
+  const { runAs } = options;
+  const drop = runAs ? [`--reuid=${runAs.uid}`, `--regid=${runAs.gid}`, "--clear-groups"] : [];
+  return [
+    setpriv,
+    ...drop,
+    `--pdeathsig=${options.deathSignal ?? "KILL"}`,
+    "--",
+    "/bin/sh",
+    "-c",
+    UNLESS_ORPHANED,
+    "sh",
+    String(process.pid),
+    ...options.argv,
+  ];
+}
+
+function watchPipe(options: ChildOptions): string[] {
+  return ["/bin/sh", "-c", KILLED_BY_PIPE, "sh", options.deathSignal ?? "KILL", ...options.argv];
+}
+
+/** A line longer than this is handed on in pieces, so that a child without line ends cannot fill our memory. */
+const LINE_LENGTH_MAX = 65_536;
+
+async function readLines(stream: ReadableStream<Uint8Array>, onLine: (line: string) => void): Promise<void> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  const reader = stream.getReader();
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) break;
+    rest += decoder.decode(value, { stream: true });
+    const lines = rest.split("\n");
+    rest = lines.pop()!;
+    for (const line of lines) onLine(line);
+    if (rest.length > LINE_LENGTH_MAX) {
+      onLine(rest);
+      rest = "";
+    }
+  }
+  if (rest !== "") onLine(rest);
+}
