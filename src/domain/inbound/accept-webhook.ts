@@ -44,15 +44,35 @@ export type WebhookAnswer =
 
 /** Causes of refusal, as counted in `hub_accept_total{outcome}`; finer than what the sender is told. */
 const REFUSAL_OUTCOMES = [
-  "unknown_endpoint", "malformed", "method", "disabled", "too_large", "incomplete", "encoding", "source",
-  "header_doubled", "signature", "rate_limited", "partition_full", "tenant_full", "memory_full", "redis_away",
-  "postgres_away", "busy",
+  "unknown_endpoint",
+  "malformed",
+  "method",
+  "disabled",
+  "too_large",
+  "incomplete",
+  "encoding",
+  "source",
+  "header_doubled",
+  "signature",
+  "rate_limited",
+  "partition_full",
+  "tenant_full",
+  "memory_full",
+  "redis_away",
+  "postgres_away",
+  "busy",
 ] as const;
 
 export type RefusalOutcome = (typeof REFUSAL_OUTCOMES)[number];
 
 /** Every way that an inbound request can end. */
-export const ACCEPT_OUTCOMES = ["accepted", "duplicate", "body_conflict", "challenge", ...REFUSAL_OUTCOMES] as const;
+export const ACCEPT_OUTCOMES = [
+  "accepted",
+  "duplicate",
+  "body_conflict",
+  "challenge",
+  ...REFUSAL_OUTCOMES,
+] as const;
 
 export type AcceptOutcomeName = (typeof ACCEPT_OUTCOMES)[number];
 
@@ -146,10 +166,11 @@ export async function acceptWebhook(deps: AcceptDeps, request: WebhookRequest): 
     return { kind: "fixed", answer: challenge };
   }
 
-  const message = describe(endpoint, request, { receiptId, requestId, sourceIp, body });
+  const stored = endpoint.storableBody?.(body) ?? body;
+  const message = describe(endpoint, request, { receiptId, requestId, sourceIp, body, stored });
   if (
     message.bodyEncoding === "large" &&
-    !(await saveLargeBody(deps.runtime, endpoint.tenantId, receiptId, body))
+    !(await saveLargeBody(deps.runtime, endpoint.tenantId, receiptId, stored))
   ) {
     return refuse("unavailable", "postgres_away", RETRY_AFTER_SECONDS);
   }
@@ -162,7 +183,7 @@ export async function acceptWebhook(deps: AcceptDeps, request: WebhookRequest): 
       message.eventId === null ? Math.floor(signed.nowMs / 1000) : undefined,
     ),
     meta: JSON.stringify(message),
-    body: bodyText(message, body),
+    body: bodyText(message, stored),
   });
   switch (outcome.status) {
     case "accepted":
@@ -214,9 +235,9 @@ function queryOf(target: string): string {
 function describe(
   endpoint: CachedEndpoint,
   request: WebhookRequest,
-  seen: { receiptId: string; requestId: string; sourceIp: string; body: Uint8Array },
+  seen: { receiptId: string; requestId: string; sourceIp: string; body: Uint8Array; stored: Uint8Array },
 ): InboundMessage {
-  const { body } = seen;
+  const { body, stored } = seen;
   const eventId = endpoint.eventIdOf(request.headers, body) ?? null;
   return {
     id: seen.receiptId,
@@ -229,8 +250,8 @@ function describe(
     headers: endpoint.storableHeaders(request.headers),
     sourceIp: seen.sourceIp,
     requestId: seen.requestId,
-    bodyEncoding: body.byteLength > LARGE_BODY_BYTES ? "large" : isUtf8(body) ? "utf8" : "base64",
-    bodySize: body.byteLength,
+    bodyEncoding: stored.byteLength > LARGE_BODY_BYTES ? "large" : isUtf8(stored) ? "utf8" : "base64",
+    bodySize: stored.byteLength,
   };
 }
 

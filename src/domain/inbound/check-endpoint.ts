@@ -13,7 +13,12 @@ import { ruleOf } from "./schemes/scheme.ts";
 
 type Checked = Pick<
   EndpointValues,
-  | "signatureScheme" | "signatureHeader" | "signatureAlgorithm" | "signatureSettings" | "ipWhitelist" | "pathGenerated"
+  | "signatureScheme"
+  | "signatureHeader"
+  | "signatureAlgorithm"
+  | "signatureSettings"
+  | "ipWhitelist"
+  | "pathGenerated"
   | "transformTemplate"
 >;
 
@@ -51,14 +56,21 @@ export async function checkEndpoint(
 
 function addressFaults(list: readonly string[] | null): FieldError[] {
   return (list ?? []).flatMap((entry, index) =>
-    parseCidr(entry) ? [] : [{ path: `/ipWhitelist/${index}`, message: `"${entry}" is no IP address or CIDR range` }],
+    parseCidr(entry)
+      ? []
+      : [{ path: `/ipWhitelist/${index}`, message: `"${entry}" is no IP address or CIDR range` }],
   );
 }
 
 async function templateFaults(ctx: Context, template: unknown): Promise<FieldError[]> {
   if (template === null) return [];
   if (!Value.Check(TransformTemplate, template)) {
-    return [{ path: "/transformTemplate", message: 'must be { "engine": "jsonata", "expression" } or { "template", "version" }' }];
+    return [
+      {
+        path: "/transformTemplate",
+        message: 'must be { "engine": "jsonata", "expression" } or { "template", "version" }',
+      },
+    ];
   }
   return checkTemplate(jsonataPoolOf(ctx.runtime), template);
 }
@@ -70,7 +82,10 @@ function unprovenFaults(endpoint: Checked): FieldError[] {
     errors.push({ path: "/ipWhitelist", message: "is needed with a scheme that has no secret" });
   }
   if (!endpoint.pathGenerated) {
-    errors.push({ path: "/endpointPath", message: "must be left out (and so generated) with a scheme that has no secret" });
+    errors.push({
+      path: "/endpointPath",
+      message: "must be left out (and so generated) with a scheme that has no secret",
+    });
   }
   return errors;
 }
@@ -80,7 +95,12 @@ async function storedSecretFaults(
   stored: { tx: Transaction; row: EndpointRow },
   rule: Parameters<typeof checkSecret>[0],
 ): Promise<FieldError[]> {
-  const place = { tenantId: ctx.tenantId, table: "webhook_endpoints", rowId: stored.row.id, column: "secret_key" };
+  const place = {
+    tenantId: ctx.tenantId,
+    table: "webhook_endpoints",
+    rowId: stored.row.id,
+    column: "secret_key",
+  };
   const secret = await openSecret(ctx.runtime, stored.tx, place, stored.row.secretKey);
   return checkSecret(rule, secret).map((fault) => ({
     path: "/signatureScheme",

@@ -11,7 +11,10 @@ export type ChallengeAnswerer = (request: SignedRequest) => FixedAnswer | undefi
  *
  * @param secrets newest first
  */
-export function compileChallenges(challenges: readonly Challenge[], secrets: readonly string[]): ChallengeAnswerer {
+export function compileChallenges(
+  challenges: readonly Challenge[],
+  secrets: readonly string[],
+): ChallengeAnswerer {
   const compiled = challenges.map((challenge) => compileChallenge(challenge, secrets));
   return (request) => {
     for (const answer of compiled) {

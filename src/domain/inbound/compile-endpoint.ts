@@ -6,6 +6,7 @@ import { type ChallengeAnswerer, compileChallenges } from "./compile-challenges.
 import type { EndpointRow } from "./endpoint-store.ts";
 import type { EndpointStatus, HandlerType } from "./endpoint-schema.ts";
 import { eventKeyHasher } from "./event-key.ts";
+import { compileBodyBlanking } from "./schemes/blank-secrets.ts";
 import { findScheme } from "./schemes/registry.ts";
 import type { FixedAnswer, Scheme, Verifier } from "./schemes/scheme.ts";
 import { secretNames } from "./secret-names.ts";
@@ -44,6 +45,8 @@ export interface CachedEndpoint {
   storableHeaders: (headers: Headers) => Record<string, string>;
   /** Path and query without a token that stands in the query. */
   storablePath: (target: string) => string;
+  /** The body without a secret that its sender put into it; undefined where none stands. */
+  storableBody: ((body: Uint8Array) => Uint8Array) | undefined;
   acceptedAnswer: FixedAnswer | undefined;
   /** Methods for the 405's Allow header. */
   allow: string;
@@ -83,13 +86,17 @@ export async function compileEndpoint(runtime: Runtime, row: EndpointRow): Promi
     secrets,
     verify: compileVerifier(scheme, row, secrets),
     challenge: challenges.length === 0 ? undefined : compileChallenges(challenges, secrets),
-    isAllowedSource: row.ipWhitelist === null || row.ipWhitelist.length === 0 ? undefined : compileAddressList(row.ipWhitelist),
+    isAllowedSource:
+      row.ipWhitelist === null || row.ipWhitelist.length === 0
+        ? undefined
+        : compileAddressList(row.ipWhitelist),
     rateLimit: compileRateLimit(row),
     eventIdOf: eventIdOf ?? nothing,
     eventTypeOf: eventTypeOf ?? nothing,
     eventKeyOf: eventKeyHasher(row.id),
     storableHeaders: (headers) => withoutSecrets(headers, hidden.headers),
     storablePath: hidden.query.size === 0 ? (target) => target : (target) => blankQuery(target, hidden.query),
+    storableBody: compileBodyBlanking(scheme, row),
     acceptedAnswer: scheme.accepted,
     allow: [...new Set(["POST", ...challenges.map((challenge) => challenge.method)])].join(", "),
     secretsChangeAtMs,
@@ -103,14 +110,24 @@ async function openSecrets(
   row: EndpointRow,
 ): Promise<{ secrets: string[]; secretsChangeAtMs: number }> {
   const place = { tenantId: row.tenantId, table: "webhook_endpoints", rowId: row.id };
-  const current = await openSecret(runtime, runtime.sqlSystem, { ...place, column: "secret_key" }, row.secretKey);
+  const current = await openSecret(
+    runtime,
+    runtime.sqlSystem,
+    { ...place, column: "secret_key" },
+    row.secretKey,
+  );
   const secrets = current === "" ? [] : [current];
   let secretsChangeAtMs = Number.POSITIVE_INFINITY;
   for (const previous of row.previousSecrets) {
     const expiresAtMs = Date.parse(previous.expiresAt);
     if (expiresAtMs <= runtime.clock.nowMs()) continue;
     secrets.push(
-      await openSecret(runtime, runtime.sqlSystem, { ...place, column: "previous_secrets", path: previous.expiresAt }, previous.sealed),
+      await openSecret(
+        runtime,
+        runtime.sqlSystem,
+        { ...place, column: "previous_secrets", path: previous.expiresAt },
+        previous.sealed,
+      ),
     );
     secretsChangeAtMs = Math.min(secretsChangeAtMs, expiresAtMs);
   }
@@ -119,7 +136,10 @@ async function openSecrets(
 
 function compileRateLimit(row: EndpointRow): CachedEndpoint["rateLimit"] {
   if (row.rateLimit === null) return undefined;
-  const emissionMicros = Math.max(1, Math.round((row.rateLimit.windowSeconds * 1_000_000) / row.rateLimit.limit));
+  const emissionMicros = Math.max(
+    1,
+    Math.round((row.rateLimit.windowSeconds * 1_000_000) / row.rateLimit.limit),
+  );
   return { emissionMicros, burstMicros: emissionMicros * (row.rateLimit.burst ?? row.rateLimit.limit) };
 }
 
@@ -133,10 +153,13 @@ function withoutSecrets(headers: Headers, hidden: ReadonlySet<string>): Record<s
 function blankQuery(target: string, hidden: ReadonlySet<string>): string {
   const at = target.indexOf("?");
   if (at < 0) return target;
-  const pairs = target.slice(at + 1).split("&").map((pair) => {
-    const [name = ""] = pair.split("=", 1);
-    return hidden.has(decodeQueryName(name)) ? `${name}=` : pair;
-  });
+  const pairs = target
+    .slice(at + 1)
+    .split("&")
+    .map((pair) => {
+      const [name = ""] = pair.split("=", 1);
+      return hidden.has(decodeQueryName(name)) ? `${name}=` : pair;
+    });
   return `${target.slice(0, at)}?${pairs.join("&")}`;
 }
 

@@ -4,7 +4,12 @@ import { type Context, requireScope, withTenant } from "../context.ts";
 import { HubError, notFound } from "../errors.ts";
 import { sealSecret } from "../vault/seal-secret.ts";
 import { checkEndpoint } from "./check-endpoint.ts";
-import { BODY_BYTES_DEFAULT, type CreatedEndpoint, type CreateEndpointInput, DEDUPE_WINDOW_SECONDS_DEFAULT } from "./endpoint-schema.ts";
+import {
+  BODY_BYTES_DEFAULT,
+  type CreatedEndpoint,
+  type CreateEndpointInput,
+  DEDUPE_WINDOW_SECONDS_DEFAULT,
+} from "./endpoint-schema.ts";
 import { type EndpointValues, getEndpointRow, insertEndpointRow } from "./endpoint-store.ts";
 import { newEndpointSecret, secretLast4 } from "./endpoint-secret.ts";
 import { publishEndpointChange } from "./publish-endpoint-change.ts";
@@ -48,16 +53,29 @@ export async function createEndpoint(ctx: Context, input: CreateEndpointInput): 
 
   const row = await withTenant(ctx, async (tx) => {
     await requireIntegration(ctx, tx, values.integrationId);
-    const sealed = await sealSecret(ctx.runtime, tx, {
-      tenantId: ctx.tenantId, table: "webhook_endpoints", rowId: id, column: "secret_key",
-    }, secret ?? "");
+    const sealed = await sealSecret(
+      ctx.runtime,
+      tx,
+      {
+        tenantId: ctx.tenantId,
+        table: "webhook_endpoints",
+        rowId: id,
+        column: "secret_key",
+      },
+      secret ?? "",
+    );
     try {
       await insertEndpointRow(tx, { ...values, secretKey: sealed, secretLast4: secretLast4(secret) });
     } catch (error) {
       if ((error as { code?: string }).code !== UNIQUE_VIOLATION) throw error;
       throw new HubError("conflict", `The path "${values.endpointPath}" is taken by another endpoint.`);
     }
-    await emitAudit(tx, ctx, { verb: "webhook_endpoint.create", objectType: "webhook_endpoint", objectId: id, changedFields: Object.keys(input) });
+    await emitAudit(tx, ctx, {
+      verb: "webhook_endpoint.create",
+      objectType: "webhook_endpoint",
+      objectId: id,
+      changedFields: Object.keys(input),
+    });
     return (await getEndpointRow(tx, ctx.tenantId, id))!;
   });
   await publishEndpointChange(ctx.runtime, id);
@@ -76,6 +94,7 @@ export async function requireIntegration(
   integrationId: string | null,
 ): Promise<void> {
   if (integrationId === null) return;
-  const rows = await tx`select 1 from integrations where tenant_id = ${ctx.tenantId} and id = ${integrationId} and deleted_at is null`;
+  const rows =
+    await tx`select 1 from integrations where tenant_id = ${ctx.tenantId} and id = ${integrationId} and deleted_at is null`;
   if (rows.length === 0) throw notFound();
 }

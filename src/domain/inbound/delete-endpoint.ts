@@ -13,7 +13,11 @@ export async function deleteEndpoint(ctx: Context, input: { id: string }): Promi
   requireScope(ctx, "webhooks:write");
   await withTenant(ctx, async (tx) => {
     if (!(await deleteEndpointRow(tx, ctx.tenantId, input.id))) throw notFound();
-    await emitAudit(tx, ctx, { verb: "webhook_endpoint.delete", objectType: "webhook_endpoint", objectId: input.id });
+    await emitAudit(tx, ctx, {
+      verb: "webhook_endpoint.delete",
+      objectType: "webhook_endpoint",
+      objectId: input.id,
+    });
   });
   await publishEndpointChange(ctx.runtime, input.id);
 }

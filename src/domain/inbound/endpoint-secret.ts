@@ -12,7 +12,11 @@ const LAST4_LENGTH_MIN = 16;
  * @returns null for a scheme without a secret
  * @throws HubError 422 `invalid_input` when the given one is shorter than the scheme allows or not in its form
  */
-export function newEndpointSecret(schemeName: string, settings: SchemeSettings, given: string | undefined): string | null {
+export function newEndpointSecret(
+  schemeName: string,
+  settings: SchemeSettings,
+  given: string | undefined,
+): string | null {
   const scheme = findScheme(schemeName)!;
   const rule = ruleOf(scheme, settings);
   if (rule.kind === "none") return null;

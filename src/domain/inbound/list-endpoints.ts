@@ -16,7 +16,12 @@ export async function listEndpoints(
   requireScope(ctx, "webhooks:read");
   const { limit, beforeId } = readCursor(input);
   const rows = await withTenant(ctx, (tx) =>
-    listEndpointRows(tx, ctx.tenantId, { limit: limit + 1, beforeId, status: input.status, integrationId: input.integrationId }),
+    listEndpointRows(tx, ctx.tenantId, {
+      limit: limit + 1,
+      beforeId,
+      status: input.status,
+      integrationId: input.integrationId,
+    }),
   );
   return pageOf(rows, limit, (row) => presentEndpoint(ctx.runtime.config, row));
 }

@@ -19,7 +19,10 @@ const PREVIOUS_SECRETS_MAX = 4;
  *
  * @throws HubError 403 `forbidden`; 404 `not_found`; 409 `conflict` for a scheme without a secret; 422 `invalid_input`
  */
-export async function rotateEndpointSecret(ctx: Context, input: { id: string } & RotateSecretInput): Promise<RotatedSecret> {
+export async function rotateEndpointSecret(
+  ctx: Context,
+  input: { id: string } & RotateSecretInput,
+): Promise<RotatedSecret> {
   requireScope(ctx, "webhooks:write");
   const overlapSeconds = input.overlapSeconds ?? OVERLAP_SECONDS_DEFAULT;
   const place = { tenantId: ctx.tenantId, table: "webhook_endpoints", rowId: input.id };
@@ -27,7 +30,8 @@ export async function rotateEndpointSecret(ctx: Context, input: { id: string } &
     const row = await getEndpointRow(tx, ctx.tenantId, input.id, true);
     if (!row) throw notFound();
     const secret = newEndpointSecret(row.signatureScheme, row, input.secretKey);
-    if (secret === null) throw new HubError("conflict", `The scheme "${row.signatureScheme}" has no secret to rotate.`);
+    if (secret === null)
+      throw new HubError("conflict", `The scheme "${row.signatureScheme}" has no secret to rotate.`);
     const nowMs = ctx.runtime.clock.nowMs();
     const expiresAt = new Date(nowMs + overlapSeconds * 1000).toISOString();
     const previous = row.previousSecrets.filter((old) => Date.parse(old.expiresAt) > nowMs);
@@ -35,7 +39,12 @@ export async function rotateEndpointSecret(ctx: Context, input: { id: string } &
       // A blob is bound to its field, so the old secret is opened and sealed anew for the field that it moves to.
       const old = await openSecret(ctx.runtime, tx, { ...place, column: "secret_key" }, row.secretKey);
       previous.push({
-        sealed: await sealSecret(ctx.runtime, tx, { ...place, column: "previous_secrets", path: expiresAt }, old),
+        sealed: await sealSecret(
+          ctx.runtime,
+          tx,
+          { ...place, column: "previous_secrets", path: expiresAt },
+          old,
+        ),
         expiresAt,
       });
     }
@@ -45,7 +54,10 @@ export async function rotateEndpointSecret(ctx: Context, input: { id: string } &
       previousSecrets: previous.slice(-PREVIOUS_SECRETS_MAX),
     });
     await emitAudit(tx, ctx, {
-      verb: "webhook_endpoint.rotate_secret", objectType: "webhook_endpoint", objectId: input.id, changedFields: ["secretKey"],
+      verb: "webhook_endpoint.rotate_secret",
+      objectType: "webhook_endpoint",
+      objectId: input.id,
+      changedFields: ["secretKey"],
     });
     return { secretKey: secret, previousExpiresAt: overlapSeconds > 0 ? expiresAt : null };
   });

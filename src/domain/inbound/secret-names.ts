@@ -2,7 +2,13 @@ import { ruleOf, type Scheme, type SchemeSettings } from "./schemes/scheme.ts";
 
 /** Headers that carry credentials or the proof itself, whatever the scheme. Never stored. */
 const SECRET_HEADERS = [
-  "authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "x-auth-token", "x-access-token",
+  "authorization",
+  "proxy-authorization",
+  "cookie",
+  "set-cookie",
+  "x-api-key",
+  "x-auth-token",
+  "x-access-token",
 ];
 
 /**
@@ -10,7 +16,10 @@ const SECRET_HEADERS = [
  *
  * @returns header names in lower case, query names as they are written
  */
-export function secretNames(scheme: Scheme, settings: SchemeSettings): { headers: Set<string>; query: Set<string> } {
+export function secretNames(
+  scheme: Scheme,
+  settings: SchemeSettings,
+): { headers: Set<string>; query: Set<string> } {
   const headers = new Set(SECRET_HEADERS);
   const query = new Set<string>();
   const rule = ruleOf(scheme, settings);

@@ -3,8 +3,18 @@ import { type Context, requireScope, withTenant } from "../context.ts";
 import { HubError, notFound } from "../errors.ts";
 import { checkEndpoint } from "./check-endpoint.ts";
 import { requireIntegration } from "./create-endpoint.ts";
-import { BODY_BYTES_DEFAULT, DEDUPE_WINDOW_SECONDS_DEFAULT, type Endpoint, type UpdateEndpointInput } from "./endpoint-schema.ts";
-import { type EndpointRow, type EndpointValues, getEndpointRow, updateEndpointRow } from "./endpoint-store.ts";
+import {
+  BODY_BYTES_DEFAULT,
+  DEDUPE_WINDOW_SECONDS_DEFAULT,
+  type Endpoint,
+  type UpdateEndpointInput,
+} from "./endpoint-schema.ts";
+import {
+  type EndpointRow,
+  type EndpointValues,
+  getEndpointRow,
+  updateEndpointRow,
+} from "./endpoint-store.ts";
 import { publishEndpointChange } from "./publish-endpoint-change.ts";
 import { presentEndpoint } from "./present-endpoint.ts";
 
@@ -24,7 +34,10 @@ const DEFAULTS: Partial<EndpointValues> = {
  *
  * @throws HubError 403 `forbidden`; 404 `not_found`; 409 `conflict` when the new path is taken; 422 `invalid_input`
  */
-export async function updateEndpoint(ctx: Context, input: { id: string; changes: UpdateEndpointInput }): Promise<Endpoint> {
+export async function updateEndpoint(
+  ctx: Context,
+  input: { id: string; changes: UpdateEndpointInput },
+): Promise<Endpoint> {
   requireScope(ctx, "webhooks:write");
   const row = await withTenant(ctx, async (tx) => {
     const current = await getEndpointRow(tx, ctx.tenantId, input.id, true);
@@ -40,7 +53,10 @@ export async function updateEndpoint(ctx: Context, input: { id: string; changes:
       throw new HubError("conflict", `The path "${changed.endpointPath}" is taken by another endpoint.`);
     }
     await emitAudit(tx, ctx, {
-      verb: "webhook_endpoint.update", objectType: "webhook_endpoint", objectId: input.id, changedFields: Object.keys(changed),
+      verb: "webhook_endpoint.update",
+      objectType: "webhook_endpoint",
+      objectId: input.id,
+      changedFields: Object.keys(changed),
     });
     return (await getEndpointRow(tx, ctx.tenantId, input.id))!;
   });
@@ -54,9 +70,14 @@ function changedValues(current: EndpointRow, changes: UpdateEndpointInput): Part
   for (const [field, value] of Object.entries(given)) {
     if (value === undefined) continue;
     const wanted = value === null ? (DEFAULTS[field as keyof EndpointValues] ?? null) : value;
-    if (JSON.stringify(wanted) !== JSON.stringify(current[field as keyof EndpointRow])) values[field] = wanted;
+    if (JSON.stringify(wanted) !== JSON.stringify(current[field as keyof EndpointRow]))
+      values[field] = wanted;
   }
-  if (isEnabled !== undefined && changes.status === undefined && isEnabled !== (current.status === "ACTIVE")) {
+  if (
+    isEnabled !== undefined &&
+    changes.status === undefined &&
+    isEnabled !== (current.status === "ACTIVE")
+  ) {
     values["status"] = isEnabled ? "ACTIVE" : "DISABLED";
   }
   if (values["endpointPath"] !== undefined) values["pathGenerated"] = false;

@@ -63,23 +63,68 @@ export function compileSource(source: EventSource | undefined): SourceReader {
   }
   const tokens = pointerTokens(source.pointer);
   return (_headers, rawBody) => {
-    const text = utf8Text(rawBody);
-    const range = text === undefined ? undefined : findJsonValues(text, tokens).at(-1);
-    return range === undefined ? undefined : scalar(text!.slice(range.start, range.end));
+    if (rawBody.byteLength <= PARSED_BYTES_MAX) {
+      const found = valueAt(parsedBody(rawBody), tokens);
+      if (typeof found === "string") return storableString(found);
+      if (typeof found !== "number") return undefined;
+    }
+    return scannedScalar(rawBody, tokens);
   };
+}
+
+/** Parsing builds the whole document; above this a scan that builds nothing is kinder to the process. */
+const PARSED_BYTES_MAX = 64 * 1024;
+
+/** The body parsed last: id and type of one event are read one after the other. */
+let lastBody: Uint8Array | undefined;
+let lastDocument: unknown;
+
+/** The body as JSON; undefined when it is none. */
+function parsedBody(rawBody: Uint8Array): unknown {
+  if (rawBody === lastBody) return lastDocument;
+  lastBody = rawBody;
+  lastDocument = undefined;
+  const text = utf8Text(rawBody);
+  try {
+    if (text !== undefined) lastDocument = JSON.parse(text) as unknown;
+  } catch {
+    // What is no JSON has no id; the worker says so when it processes the event.
+  }
+  return lastDocument;
+}
+
+const ARRAY_INDEX = /^(0|[1-9]\d*)$/;
+
+function valueAt(document: unknown, tokens: readonly string[]): unknown {
+  let value = document;
+  for (const token of tokens) {
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, token)) return undefined;
+    if (Array.isArray(value) && !ARRAY_INDEX.test(token)) return undefined;
+    value = (value as Record<string, unknown>)[token];
+  }
+  return value;
 }
 
 const JSON_NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
 
 /**
- * The text of a JSON string or number. A number keeps its source: two ids above 2^53 would become one, and the second
- * event would vanish as a duplicate. A string that Postgres cannot hold (NUL, lone surrogates) stays escaped.
+ * The string or number under a pointer. A number keeps its source text: as doubles two ids above 2^53 could become one,
+ * and the second event would vanish as a duplicate.
  */
-function scalar(source: string): string | undefined {
-  if (!source.startsWith('"')) return JSON_NUMBER.test(source) ? storable(source) : undefined;
-  const text = jsonString(source);
-  if (text === undefined || text === "") return undefined;
-  return storable(text.includes("\0") || !text.isWellFormed() ? source : text);
+function scannedScalar(rawBody: Uint8Array, tokens: readonly string[]): string | undefined {
+  const text = utf8Text(rawBody);
+  const range = text === undefined ? undefined : findJsonValues(text, tokens).at(-1);
+  if (range === undefined) return undefined;
+  const source = text!.slice(range.start, range.end);
+  if (JSON_NUMBER.test(source)) return storable(source);
+  const string = jsonString(source);
+  return string === undefined ? undefined : storableString(string);
+}
+
+/** A string that Postgres cannot hold (NUL, lone surrogates) stays as JSON writes it. */
+function storableString(text: string): string | undefined {
+  if (text === "") return undefined;
+  return storable(text.includes("\0") || !text.isWellFormed() ? JSON.stringify(text) : text);
 }
 
 /** Longer ids are real only by mistake, and every message carries its id. */

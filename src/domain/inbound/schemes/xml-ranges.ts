@@ -23,7 +23,7 @@ export function findXmlValues(text: string, path: string): XmlValue[] | undefine
   const steps = path.slice(1).split("/");
   const attribute = steps.at(-1)!.startsWith("@") ? steps.pop()!.slice(1) : undefined;
   const found: XmlValue[] = [];
-  const parser = new SaxesParser<{ xmlns?: false }>({ position: true });
+  const parser = new SaxesParser<{ xmlns?: false; position: true }>({ position: true });
   let depth = 0;
   /** How many leading steps the open elements match. */
   let matched = 0;
