@@ -65,8 +65,6 @@ const REFILL_AT = DEPTH_MAX / 2;
 /** Input sent ahead: a pipe that is full of large documents would only hold memory. */
 const AHEAD_MAX_BYTES = 256 * 1024;
 
-/** A child that is at one job for this long gives the jobs behind it back to the others. */
-const TAKE_BACK_MS = 25;
 const TICK_MS = 5;
 /** When our own event loop was held up this long, answers may lie unread: nobody is judged in that turn. */
 const LATE_TICK_MS = 50;
@@ -216,16 +214,17 @@ class Pool implements JsonataPool {
   #fill(slot: Slot): void {
     if (slot.reserved !== undefined) return slot.start();
     if (slot === this.#slowDuty) return this.#fillSlow(slot);
-    if (slot.state !== "ready" || slot.depth > REFILL_AT) return;
-    if (slot.inspect(performance.now()).headMs > TAKE_BACK_MS) return;
+    if (!slot.open || slot.depth > REFILL_AT) return;
     const batch: Job[] = [];
     let bytes = 0;
     while (slot.depth + batch.length < DEPTH_MAX && bytes < AHEAD_MAX_BYTES) {
       // Lanes that no child serves come first; those of this child again when nobody else waits.
       const lane = this.#lanes.ready[0] ?? slot.owned[0];
+      if (lane?.heavy && slot.depth + batch.length > 0) break;
       const job = lane && this.#lanes.take(lane, slot);
       if (job === undefined) break;
       batch.push(job);
+      if (job.lane.heavy) break;
       bytes += job.input.length;
     }
     slot.send(batch);
@@ -356,10 +355,9 @@ class Pool implements JsonataPool {
     this.#lastTickMs = nowMs;
     if (late) return;
     for (const slot of this.#slots) {
-      const { headMs, overdue } = slot.inspect(nowMs);
-      if (overdue) this.#stop(slot);
-      else if (headMs > TAKE_BACK_MS && slot.depth > 1)
-        this.#putBack({ head: undefined, rest: slot.takeBack() });
+      const state = slot.inspect(nowMs);
+      if (state === "overdue") this.#stop(slot);
+      else if (state === "stuck") this.#putBack({ head: undefined, rest: slot.takeBack() });
     }
     this.#pumpSoon();
   }

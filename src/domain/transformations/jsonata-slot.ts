@@ -8,6 +8,12 @@ import type { Verdict } from "./transform-outcome.ts";
 
 const ENTRY = fileURLToPath(new URL("./jsonata-child.ts", import.meta.url));
 
+/** An evaluation of this length makes its key heavy: ordinary mappings take well below one millisecond. */
+const HEAVY_MS = 5;
+
+/** A child may be at one job for this long before the jobs behind it go elsewhere. */
+const TAKE_BACK_MS = 25;
+
 /** Share of the deadline after which JSONata's own guard stops, so that most endless expressions cost no process. */
 const GUARD_SHARE = 0.8;
 
@@ -122,15 +128,21 @@ export class Slot {
     this.#child?.send(frames);
   }
 
-  /** How long it has been at its present job (`headMs`), and whether that is too long. */
-  inspect(nowMs: number): { headMs: number; overdue: boolean } {
-    if (this.#state === "starting") {
-      return { headMs: 0, overdue: nowMs - this.#headSinceMs > BOOT_TIMEOUT_MS };
-    }
+  /** Whether a job sent now would be begun within milliseconds. */
+  get open(): boolean {
+    return this.#state === "ready" && this.#queue.every((entry) => !entry.takenBack && !entry.job.lane.heavy);
+  }
+
+  /**
+   * `overdue`: to be killed. `stuck`: what waits behind the present job is to go elsewhere. A job that was taken back
+   * and is then slow here too is not worth its deadline, because its answer is not wanted any more.
+   */
+  inspect(nowMs: number): "fine" | "stuck" | "overdue" {
+    const sinceMs = nowMs - this.#headSinceMs;
+    if (this.#state === "starting") return sinceMs > BOOT_TIMEOUT_MS ? "overdue" : "fine";
     const head = this.#queue[0];
-    if (this.#state !== "ready" || head === undefined) return { headMs: 0, overdue: false };
-    const headMs = nowMs - this.#headSinceMs;
-    return { headMs, overdue: headMs > head.job.deadlineMs };
+    if (this.#state !== "ready" || head === undefined || sinceMs <= TAKE_BACK_MS) return "fine";
+    return head.takenBack || sinceMs > head.job.deadlineMs ? "overdue" : "stuck";
   }
 
   /** Takes back what waits behind the job that it is at. */
@@ -180,7 +192,9 @@ export class Slot {
 
   #answered(frame: Frame): void {
     const entry = this.#queue.shift();
-    this.#headSinceMs = performance.now();
+    const nowMs = performance.now();
+    if (entry !== undefined) entry.job.lane.heavy = nowMs - this.#headSinceMs > HEAVY_MS;
+    this.#headSinceMs = nowMs;
     this.served++;
     if (entry !== undefined) this.#events.onAnswer(this, entry.job, frame, entry.takenBack);
   }

@@ -12,6 +12,8 @@ export interface Lane<Job, Owner> {
   outstanding: number;
   /** The one child that this key occupies. */
   owner: Owner | undefined;
+  /** Its last job took long: the next one is sent alone, and nothing is sent behind it. */
+  heavy: boolean;
   list: Lane<Job, Owner>[] | undefined;
 }
 
@@ -39,6 +41,7 @@ export class Lanes<Job, Owner extends { owned: Lane<Job, Owner>[] }> {
       waiting: [],
       outstanding: 0,
       owner: undefined,
+      heavy: false,
       list: undefined,
     };
     this.#byKey.set(key, lane);
