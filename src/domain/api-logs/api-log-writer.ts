@@ -1,0 +1,182 @@
+import { createFastCounter, createFastHistogram, createGauge, SIZE_BOUNDS } from "../../platform/metrics.ts";
+import { ensurePartitions } from "../../platform/postgres/partitions.ts";
+import type { Runtime } from "../../platform/runtime.ts";
+import { timeOfId } from "../../platform/uuid.ts";
+import { type ApiLogRow, appendApiLogs } from "./append-api-logs.ts";
+
+/** Rows wait at most this long for others. */
+const FLUSH_EVERY_MS = 75;
+
+/** Rows of one statement; larger ones win nothing and hold up the connection. */
+const BATCH_ROWS_MAX = 1000;
+
+/** Rows and bytes that may wait while Postgres is away; what comes then is shed and counted, never awaited. */
+const BACKLOG_ROWS_MAX = 50_000;
+const BACKLOG_BYTES_MAX = 128 * 1024 * 1024;
+
+/** Bytes that a row takes besides its bodies, for the bound above. */
+const ROW_BYTES_ASSUMED = 2048;
+
+const RETRY_MIN_MS = 100;
+const RETRY_MAX_MS = 5000;
+
+/** Faults of the row and not of the connection: data (22…), constraints (23…), names of types and values (42804 …). */
+const ROW_FAULT = /^(?:22|23)/;
+
+/** "No partition of relation found for row" has the code of a check that failed. */
+const NO_PARTITION = "23514";
+
+/** Takes log rows without making the caller wait. */
+export interface ApiLogWriter {
+  /** Adds a redacted row; sheds it when the backlog is full. */
+  add(row: ApiLogRow): void;
+  /** Writes what is waiting; resolves when it is committed or has failed for good. */
+  flush(): Promise<void>;
+}
+
+/**
+ * The one writer of a process for log rows of calls out and of deliveries. Inbound rows are written by the inbound
+ * finisher, in the transaction of their receipts. Flushes at shutdown.
+ */
+export function createApiLogWriter(runtime: Runtime): ApiLogWriter {
+  const writer = new BatchWriter(runtime);
+  runtime.shutdown.add("api log writer", () => writer.close());
+  return writer;
+}
+
+class BatchWriter implements ApiLogWriter {
+  readonly #runtime: Runtime;
+  readonly #outcomes;
+  readonly #sizes;
+  #waiting: ApiLogRow[] = [];
+  #waitingBytes = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #running: Promise<void> | undefined;
+  #closing = false;
+
+  constructor(runtime: Runtime) {
+    this.#runtime = runtime;
+    this.#outcomes = createFastCounter(runtime.metrics, {
+      name: "hub_api_log_rows_total",
+      help: "Log rows by what became of them",
+      label: "outcome",
+      values: ["written", "reduced", "lost", "shed"],
+    });
+    this.#sizes = createFastHistogram(runtime.metrics, {
+      name: "hub_api_log_batch_rows",
+      help: "Log rows in one statement",
+      bounds: SIZE_BOUNDS,
+    });
+    createGauge(runtime.metrics, {
+      name: "hub_api_log_lag_seconds",
+      help: "Age of the oldest log row that is not written yet",
+      aggregator: "max",
+      read: () => [{ value: this.#lagSeconds() }],
+    });
+  }
+
+  add(row: ApiLogRow): void {
+    const bytes = bytesOf(row);
+    if (this.#waiting.length >= BACKLOG_ROWS_MAX || this.#waitingBytes + bytes > BACKLOG_BYTES_MAX) {
+      this.#outcomes.inc("shed");
+      return;
+    }
+    this.#waiting.push(row);
+    this.#waitingBytes += bytes;
+    if (this.#waiting.length >= BATCH_ROWS_MAX) void this.flush();
+    else this.#timer ??= setTimeout(() => void this.flush(), FLUSH_EVERY_MS);
+  }
+
+  flush(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#running ??= this.#drain().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true;
+    await this.flush();
+    await this.flush();
+  }
+
+  async #drain(): Promise<void> {
+    let retryMs = RETRY_MIN_MS;
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.slice(0, BATCH_ROWS_MAX);
+      try {
+        await this.#write(batch);
+        this.#sizes.observe(batch.length);
+        retryMs = RETRY_MIN_MS;
+      } catch (error) {
+        if (this.#closing && retryMs > RETRY_MIN_MS) {
+          this.#outcomes.inc("lost", this.#waiting.length);
+          this.#runtime.log.error({ err: error, rows: this.#waiting.length }, "log rows lost at shutdown");
+          this.#waiting = [];
+          this.#waitingBytes = 0;
+          return;
+        }
+        this.#runtime.log.warn({ err: error, waiting: this.#waiting.length }, "log rows not written yet");
+        await Bun.sleep(retryMs);
+        retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
+        continue;
+      }
+      this.#waiting.splice(0, batch.length);
+      for (const row of batch) this.#waitingBytes -= bytesOf(row);
+    }
+  }
+
+  /** Writes a batch; one bad row costs itself only. @throws when Postgres cannot take any row */
+  async #write(rows: readonly ApiLogRow[]): Promise<void> {
+    const { sqlSystem, config } = this.#runtime;
+    try {
+      await appendApiLogs(sqlSystem, rows, config.logBodyMaxBytes);
+      this.#outcomes.inc("written", rows.length);
+      return;
+    } catch (error) {
+      const code = codeOf(error);
+      if (!ROW_FAULT.test(code)) throw error;
+      if (code === NO_PARTITION && (await ensurePartitions(sqlSystem)) > 0) return await this.#write(rows);
+      if (rows.length === 1) return await this.#writeReduced(rows[0]!, code);
+    }
+    const middle = rows.length >> 1;
+    await this.#write(rows.slice(0, middle));
+    await this.#write(rows.slice(middle));
+  }
+
+  /** A row that Postgres refuses is written without what came from outside, so that the call itself stays on record. */
+  async #writeReduced(row: ApiLogRow, code: string): Promise<void> {
+    const reduced: ApiLogRow = {
+      ...row,
+      queryParams: null,
+      headers: null,
+      body: null,
+      responseHeaders: null,
+      responseBody: null,
+      errorMessage: `This row could not be stored as a whole (${code}).`,
+    };
+    try {
+      await appendApiLogs(this.#runtime.sqlSystem, [reduced], 0);
+      this.#outcomes.inc("reduced");
+    } catch (error) {
+      if (!ROW_FAULT.test(codeOf(error))) throw error;
+      this.#outcomes.inc("lost");
+      this.#runtime.log.error({ err: error, logId: row.id }, "log row lost");
+    }
+  }
+
+  #lagSeconds(): number {
+    const oldest = this.#waiting[0];
+    return oldest === undefined ? 0 : Math.max(0, this.#runtime.clock.nowMs() - timeOfId(oldest.id)) / 1000;
+  }
+}
+
+function bytesOf(row: ApiLogRow): number {
+  return ROW_BYTES_ASSUMED + (row.body?.byteLength ?? 0) + (row.responseBody?.byteLength ?? 0);
+}
+
+function codeOf(error: unknown): string {
+  return typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
+}
