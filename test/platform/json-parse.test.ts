@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { parseJson, storableJson } from "../../src/platform/json/parse-json.ts";
 
 const bytes = (text: string): Uint8Array => Buffer.from(text, "utf8");

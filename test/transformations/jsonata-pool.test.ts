@@ -129,11 +129,11 @@ describe("evaluate()", () => {
   test("holds memory: a child that grows is stopped near its limit", async () => {
     const pool = open({ deadlineMs: 20_000 });
     let peakBytes = 0;
-    const watch = setInterval(() => {
-      void Promise.all(pool.stats().pids.map(residentBytes)).then((sizes) => {
-        peakBytes = Math.max(peakBytes, ...sizes);
-      });
-    }, 2);
+    const look = async (): Promise<void> => {
+      const sizes = await Promise.all(pool.stats().pids.map(residentBytes));
+      peakBytes = Math.max(peakBytes, ...sizes);
+    };
+    const watch = setInterval(() => void look(), 2);
     expect(await codeOf(pool, DOUBLING)).toBe("transform_memory");
     expect(await codeOf(pool, "$count([1..90000].[1..90000].{'a': $})")).toMatch(/memory|failed/);
     clearInterval(watch);

@@ -60,7 +60,7 @@ export const Invoice = Type.Object(
   {
     invoiceNumber: Identifier("Number on the invoice, unique for its issuer"),
     type: Type.Optional(
-      Type.Union([Type.Literal("INVOICE"), Type.Literal("CREDIT_NOTE")], {
+      oneOf(["INVOICE", "CREDIT_NOTE"], {
         default: "INVOICE",
         description: "INVOICE when left out",
       }),

@@ -1,6 +1,6 @@
 import type { Static } from "@sinclair/typebox";
 import { Type } from "@sinclair/typebox";
-import { Carrier, Coordinates, DateTime, Identifier } from "./common.ts";
+import { Carrier, Coordinates, DateTime, Identifier, oneOf } from "./common.ts";
 
 /** One position of a vehicle, as an ELD or a phone reports it. */
 export const Position = Type.Object(
@@ -36,14 +36,9 @@ export const Tracking = Type.Object(
           provider: Identifier("Maker of the device"),
           deviceId: Type.Optional(Identifier("Serial number of the device")),
           dutyStatus: Type.Optional(
-            Type.Union(
-              ["OFF_DUTY", "SLEEPER_BERTH", "DRIVING", "ON_DUTY", "PERSONAL_CONVEYANCE", "YARD_MOVE"].map(
-                (status) => Type.Literal(status),
-              ),
-              {
-                description: "Duty status of the driver (49 CFR 395.8(b), special categories 395.28)",
-              },
-            ),
+            oneOf(["OFF_DUTY", "SLEEPER_BERTH", "DRIVING", "ON_DUTY", "PERSONAL_CONVEYANCE", "YARD_MOVE"], {
+              description: "Duty status of the driver (49 CFR 395.8(b), special categories 395.28)",
+            }),
           ),
           driveSecondsRemaining: Type.Optional(
             Type.Integer({ minimum: 0, maximum: 86_400, description: "Driving time left today, seconds" }),
