@@ -1,7 +1,7 @@
-import { masterNodes, readInfo } from "../../platform/redis/info.ts";
 import { inboundKeys } from "../../platform/redis/keys.ts";
 import { bindScript, type RedisClient } from "../../platform/redis/script.ts";
 import type { Runtime } from "../../platform/runtime.ts";
+import { MEMORY_WATERMARK, readCapacityUse } from "./capacity-use.ts";
 import lua from "./capacity.lua" with { type: "text" };
 
 export type CapacityRefusal = "tenant_full" | "memory_full" | "redis_away";
@@ -14,9 +14,6 @@ export interface Capacity {
 
 /** Refresh of the sums: at 40,000 accepts a second a tenant overshoots its share by 10,000 entries at most. */
 const POLL_EVERY_MS = 250;
-
-/** Share of `maxmemory` from which senders are refused: the rest is for work on what is accepted already. */
-const MEMORY_WATERMARK = 0.85;
 
 /** Failed looks, of at most a second each, after which Redis counts as away. */
 const FAILURES_MAX = 2;
@@ -65,31 +62,25 @@ export function startCapacityPoller(runtime: Runtime): Capacity {
 
 function createReader(runtime: Runtime, client: RedisClient): () => Promise<Sums> {
   const { streamPartitions, streamCapacity, tenantCapacityShare } = runtime.config;
-  const partitions = Array.from({ length: streamPartitions }, (_, partition) => inboundKeys(partition));
   const tenantEntriesMax = Math.floor(streamPartitions * streamCapacity * tenantCapacityShare);
   const readDepths = bindScript(client, { name: "hubCapacity", lua });
   return async () => {
-    const [lengths, memoryShares] = await Promise.all([
-      Promise.all(partitions.map((keys) => client.xlen(keys.stream))),
-      Promise.all(masterNodes(client).map(async (node) => usedShare(await readInfo(node, "memory")))),
-    ]);
-    const entries = lengths.reduce((sum, length) => sum + length, 0);
+    const use = await readCapacityUse(client, runtime.config);
     // Below one tenant's share nobody can be over it, and the ledgers need not be read.
     const depths =
-      entries < tenantEntriesMax
+      use.entries < tenantEntriesMax
         ? []
-        : ((await Promise.all(partitions.map((keys) => readDepths([keys.ledger], [])))) as string[][]);
+        : await Promise.all(
+            Array.from(
+              { length: streamPartitions },
+              (_, partition) => readDepths([inboundKeys(partition).ledger], []) as Promise<string[]>,
+            ),
+          );
     return {
-      memoryFull: memoryShares.some((share) => share >= MEMORY_WATERMARK),
+      memoryFull: use.memoryShare >= MEMORY_WATERMARK,
       fullTenants: tenantsOver(depths, tenantEntriesMax),
     };
   };
-}
-
-/** Used share of the memory limit; 0 without a limit. */
-function usedShare(memory: ReadonlyMap<string, string>): number {
-  const limit = Number(memory.get("maxmemory"));
-  return limit > 0 ? Number(memory.get("used_memory")) / limit : 0;
 }
 
 /**
