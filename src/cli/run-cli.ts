@@ -1,0 +1,92 @@
+import { parseArgs } from "node:util";
+import { VARIABLES } from "../platform/config-variables.ts";
+import { ConfigError, loadConfig } from "../platform/config.ts";
+import { createLogger } from "../platform/log.ts";
+import { createRuntime } from "../platform/runtime.ts";
+import { HubError } from "../domain/errors.ts";
+import { type Command, COMMANDS, type Options } from "./commands.ts";
+import { findServices } from "./find-services.ts";
+import { UsageError } from "./usage-error.ts";
+
+/**
+ * Runs one command.
+ *
+ * @param args words and options after `bun run hub`
+ * @returns exit code: 0 done, 1 refused by the hub, 2 not understood
+ */
+export async function runCli(args: readonly string[]): Promise<number> {
+  try {
+    const [words, rest] = splitWords(args);
+    if (words === "" || words === "help") return print(usage());
+    if (words === "config") return print(describeVariables());
+    const command = COMMANDS[words];
+    if (command === undefined) throw new UsageError(`no command "${words}"`);
+    return print(JSON.stringify(await runCommand(command, readOptions(command, rest))));
+  } catch (error) {
+    return report(error);
+  }
+}
+
+async function runCommand(command: Command, options: Options): Promise<unknown> {
+  const config = findServices(loadConfig());
+  // Standard output belongs to the answer, so only what is wrong is logged, and to standard error.
+  const log = createLogger("error", "cli", { write: (line) => void process.stderr.write(line) });
+  const runtime = createRuntime(config, "cli", { log });
+  try {
+    return await command.run(runtime, options);
+  } finally {
+    await runtime.shutdown.run();
+  }
+}
+
+function splitWords(args: readonly string[]): [string, string[]] {
+  const firstOption = args.findIndex((arg) => arg.startsWith("-"));
+  const count = firstOption < 0 ? args.length : firstOption;
+  const words = args.slice(0, count).join(" ");
+  return [args.includes("--help") ? "help" : words, args.slice(count)];
+}
+
+function readOptions(command: Command, args: string[]): Options {
+  const options = Object.fromEntries(command.options.map((name) => [name, { type: "string" as const }]));
+  try {
+    return parseArgs({ args, options, strict: true }).values as Options;
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+function print(text: string): number {
+  process.stdout.write(`${text}\n`);
+  return 0;
+}
+
+function report(error: unknown): number {
+  if (error instanceof UsageError) {
+    process.stderr.write(`${error.message}\n\n${usage()}\n`);
+    return 2;
+  }
+  const isTold = error instanceof HubError || error instanceof ConfigError;
+  process.stderr.write(`${isTold || error instanceof Error ? error.message : String(error)}\n`);
+  return 1;
+}
+
+function usage(): string {
+  const lines = Object.values(COMMANDS).map(
+    ({ usage: form, about }) => `  bun run hub ${form}\n      ${about}`,
+  );
+  return [
+    "Usage:",
+    ...lines,
+    "  bun run hub config\n      list every environment variable with its default",
+    "",
+    "Works on the hub that `start` runs in HUB_HOME (.hub), or on DATABASE_URL and REDIS_URL when they are set.",
+  ].join("\n");
+}
+
+function describeVariables(): string {
+  return Object.entries(VARIABLES)
+    .map(([name, { defaultText, about }]: [string, { defaultText?: string; about: string }]) => {
+      return `${name}=${defaultText ?? ""}\n    ${about}`;
+    })
+    .join("\n");
+}

@@ -1,0 +1,35 @@
+import { Elysia } from "elysia";
+import type { Runtime } from "../platform/runtime.ts";
+import { createDocument } from "./openapi.ts";
+import { answerHeaders } from "./plugins/answer-headers.ts";
+import { answerShape } from "./plugins/answer-shape.ts";
+import { methodTable, type RegisteredRoute } from "./plugins/method-table.ts";
+import { optionsPlugin } from "./plugins/options.ts";
+import { problemPlugin } from "./plugins/problem.ts";
+import { apiKeyRoutes } from "./routes/api-keys.ts";
+import { auditLogRoutes } from "./routes/audit-log.ts";
+import { docsRoutes } from "./routes/docs.ts";
+import { tenantRoutes } from "./routes/tenants.ts";
+
+/** The management API: everything over HTTP except inbound webhooks, which never enter the framework. */
+export type App = ReturnType<typeof createApp>;
+
+/**
+ * Composes the app. Order matters: error handler, headers and answer shape only see the routes registered after them.
+ */
+export function createApp(runtime: Runtime) {
+  // Filled below, once every route is registered; the plugins read it while serving.
+  const registered: RegisteredRoute[] = [];
+  const allowedMethods = methodTable(registered);
+  const app = new Elysia({ name: "hub", normalize: false })
+    .use(problemPlugin(runtime.log, allowedMethods))
+    .use(answerHeaders(runtime.config.publicUrl.startsWith("https:")))
+    .use(optionsPlugin(allowedMethods))
+    .use(answerShape(registered))
+    .use(apiKeyRoutes(runtime))
+    .use(auditLogRoutes(runtime))
+    .use(tenantRoutes(runtime))
+    .use(docsRoutes(() => createDocument(registered, runtime.config.publicUrl)));
+  registered.push(...app.routes);
+  return app;
+}

@@ -1,0 +1,113 @@
+import { Elysia, type Context as ElysiaContext } from "elysia";
+import type { Context } from "../../domain/context.ts";
+import { HubError } from "../../domain/errors.ts";
+import { Authenticator } from "../../domain/tenancy/authenticator.ts";
+import { runOnce } from "../../domain/idempotency/run-once.ts";
+import { subscribeInvalidation } from "../../platform/invalidation.ts";
+import { compileAddressList, senderAddress } from "../../platform/net/address.ts";
+import type { Runtime } from "../../platform/runtime.ts";
+import { createManagementLimits, type ManagementLimits } from "./management-limits.ts";
+import { readJsonBody } from "./read-json-body.ts";
+
+type Socket = ElysiaContext["server"];
+
+/** What authentication keeps in a process; shared by all route files of one runtime. */
+interface Gate {
+  runtime: Runtime;
+  authenticator: Authenticator;
+  limits: ManagementLimits;
+  isTrustedProxy: (address: string) => boolean;
+  /** One judgement a request, though the parse hook and the derive hook both ask. */
+  contexts: WeakMap<Request, Promise<Context>>;
+}
+
+const gates = new WeakMap<Runtime, Gate>();
+
+/** Makes the process's gate on first use, and keeps its caches fresh. */
+function gateOf(runtime: Runtime): Gate {
+  const known = gates.get(runtime);
+  if (known !== undefined) return known;
+  const authenticator = new Authenticator(runtime);
+  const gate: Gate = {
+    runtime,
+    authenticator,
+    limits: createManagementLimits(runtime),
+    isTrustedProxy: compileAddressList(runtime.config.trustedProxies),
+    contexts: new WeakMap(),
+  };
+  gates.set(runtime, gate);
+  subscribeInvalidation(runtime, {
+    handlers: {
+      api_key: (prefix) => authenticator.invalidateKey(prefix),
+      tenant: () => authenticator.clear(),
+    },
+    onReconnect: () => authenticator.clear(),
+  }).catch((error: unknown) => {
+    // Entries expire within seconds anyhow, so a hub whose Redis is away still serves.
+    runtime.log.warn({ err: error }, "revocations arrive late: no subscription");
+  });
+  return gate;
+}
+
+/**
+ * Authentication of a route file: `.use(authenticated(runtime))` gives its handlers `ctx`, the verbs' first argument,
+ * and `once`. The caller is judged before the body is read, so a stranger gets 401 and never 400, 413 or 422.
+ */
+export function authenticated(runtime: Runtime) {
+  const gate = gateOf(runtime);
+  return new Elysia({ name: "authenticated", normalize: false })
+    .onParse({ as: "scoped" }, async function readBodyOfKnownCaller({ request, server, set }) {
+      await contextOf(gate, request, server, String(set.headers["x-request-id"]));
+      return readJsonBody(request);
+    })
+    .onTransform({ as: "scoped" }, function emptyBodyIsAbsent(context) {
+      if (context.body === null) (context as { body: unknown }).body = undefined;
+    })
+    .derive({ as: "scoped" }, async function deriveContext({ request, server, set, path }) {
+      const ctx = await contextOf(gate, request, server, String(set.headers["x-request-id"]));
+      /**
+       * Runs the verb of a POST that creates, once for an `Idempotency-Key`. `work` gets the context to pass to the
+       * verb: what the verb writes and the remembered answer are committed together.
+       */
+      const once = async <T>(
+        status: 200 | 201 | 202,
+        input: unknown,
+        work: (joined: Context) => Promise<T>,
+      ): Promise<T> => {
+        const key = request.headers.get("idempotency-key");
+        set.status = status;
+        if (key === null) return work(ctx);
+        const outcome = await runOnce(ctx, { key, request: [request.method, path, input] }, work);
+        if (outcome.replayed) set.headers["idempotency-replayed"] = "true";
+        return outcome.value;
+      };
+      return { ctx, once };
+    });
+}
+
+function contextOf(gate: Gate, request: Request, server: Socket, requestId: string): Promise<Context> {
+  const known = gate.contexts.get(request);
+  if (known !== undefined) return known;
+  const judged = judge(gate, request, server, requestId);
+  gate.contexts.set(request, judged);
+  return judged;
+}
+
+async function judge(gate: Gate, request: Request, server: Socket, requestId: string): Promise<Context> {
+  const { runtime, authenticator, limits } = gate;
+  const socketAddress = server?.requestIP(request)?.address;
+  const sourceIp =
+    socketAddress === undefined
+      ? undefined
+      : senderAddress(socketAddress, request.headers.get("x-forwarded-for"), gate.isTrustedProxy);
+  if (sourceIp !== undefined) await limits.refuseGuesser(sourceIp);
+  try {
+    const principal = await authenticator.authenticate(request.headers.get("authorization"), requestId);
+    await limits.countCall(principal.tenantId);
+    return { runtime, ...principal, requestId, ...(sourceIp === undefined ? {} : { sourceIp }) };
+  } catch (error) {
+    const isFailedLogin = error instanceof HubError && error.code === "unauthenticated";
+    if (isFailedLogin && sourceIp !== undefined) await limits.countFailedLogin(sourceIp);
+    throw error;
+  }
+}

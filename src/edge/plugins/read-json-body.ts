@@ -1,0 +1,31 @@
+import { HubError } from "../../domain/errors.ts";
+import { parseJson } from "../../platform/json/parse-json.ts";
+import { readBody } from "../ingress/read-body.ts";
+
+/** Largest body of a management call. */
+const BODY_BYTES_MAX = 1024 * 1024;
+
+const JSON_TYPE = /^application\/(?:json|[\w.+-]+\+json)$/i;
+
+/**
+ * Reads a management call's body: JSON within 1 MiB, 100 levels and what Postgres can store.
+ *
+ * @returns null for an empty body
+ * @throws HubError `body_too_large`, `unsupported_media_type` or `bad_request`
+ */
+export async function readJsonBody(request: Request): Promise<unknown> {
+  const declared = request.headers.get("content-length");
+  if (Number(declared ?? 0) > BODY_BYTES_MAX) throw new HubError("body_too_large", "At most 1 MiB.");
+  // Without the header the body is chunked, or the request was made in this process.
+  const bytes = await readBody(request, declared === null ? undefined : Number(declared), BODY_BYTES_MAX);
+  if (bytes === "too_large") throw new HubError("body_too_large", "At most 1 MiB.");
+  if (bytes === "incomplete") throw new HubError("bad_request", "The body is shorter than announced.");
+  if (bytes.byteLength === 0) return null;
+  const contentType = (request.headers.get("content-type") ?? "").split(";", 1)[0]!.trim();
+  if (!JSON_TYPE.test(contentType))
+    throw new HubError("unsupported_media_type", "The body must be application/json.");
+  const outcome = parseJson(bytes);
+  if (!outcome.ok) throw new HubError("bad_request", outcome.message);
+  if (!outcome.storable) throw new HubError("bad_request", "NUL and lone surrogates cannot be stored.");
+  return outcome.value;
+}

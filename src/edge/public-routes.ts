@@ -1,0 +1,14 @@
+/** Routes that need no credential, each with its reason; every other one answers 401 to a stranger. A test holds this. */
+export const PUBLIC_ROUTES: Readonly<Record<string, string>> = {
+  "GET /health/live": "asked by supervisors, tells only that the process answers",
+  "GET /health/ready": "asked by load balancers, tells what is wrong by name, never an address",
+  "GET /metrics": "scraped by Prometheus, carries no tenant labels",
+  "GET /docs": "the API's description is no secret",
+  "GET /docs/style.css": "its style sheet",
+  "GET /openapi.json": "the same for programs",
+};
+
+/** True when the route is on the public list. */
+export function isPublicRoute(method: string, path: string): boolean {
+  return Object.hasOwn(PUBLIC_ROUTES, `${method} ${path}`);
+}
