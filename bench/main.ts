@@ -1,0 +1,87 @@
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { Benchmark } from "./support/benchmark.ts";
+import { describeFlags, readFlags, UsageError } from "./support/command-line.ts";
+
+/** Benchmarks by name. Loaded on demand, because they import packages that `start` does not install. */
+const BENCHMARKS: Readonly<Record<string, { summary: string; load: () => Promise<Benchmark> }>> = {
+  accept: {
+    summary: "inbound webhooks: rate and latency against bare Bun.serve and Fastify + BullMQ",
+    load: async () => (await import("./accept.bench.ts")).acceptBenchmark,
+  },
+  load: {
+    summary: "signed webhooks at a steady rate against any deployment (the load-test tool)",
+    load: async () => (await import("./load.bench.ts")).loadBenchmark,
+  },
+  "neighbours-in": {
+    summary: "good senders' latency while one neighbour hangs, floods, or sends poison",
+    load: async () => (await import("./neighbours-in.bench.ts")).neighboursInBenchmark,
+  },
+};
+
+const PROJECT = resolve(import.meta.dir, "..");
+
+/** Packages that only tests and benchmarks need; one of each kind shows whether all are there. */
+const NEEDED_PACKAGES = ["hdr-histogram-js", "autocannon", "bullmq", "fastify", "ioredis", "postgres"];
+
+async function main(args: readonly string[]): Promise<number> {
+  const [name, ...rest] = args;
+  if (name === undefined || name === "help" || name === "--help" || name === "-h") {
+    console.log(listOfBenchmarks());
+    return name === undefined ? 2 : 0;
+  }
+  const entry = Object.hasOwn(BENCHMARKS, name) ? BENCHMARKS[name] : undefined;
+  if (entry === undefined) {
+    console.error(`There is no benchmark "${name}".\n\n${listOfBenchmarks()}`);
+    return 2;
+  }
+  if (!(await installPackages())) return 1;
+  const benchmark = await entry.load();
+  if (rest.includes("--help") || rest.includes("-h")) {
+    console.log(helpOf(benchmark));
+    return 0;
+  }
+  try {
+    await benchmark.run(readFlags(benchmark.flags, rest));
+    return 0;
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    console.error(`${error.message}\n\n${helpOf(benchmark)}`);
+    return 2;
+  }
+}
+
+function listOfBenchmarks(): string {
+  const lines = Object.entries(BENCHMARKS).map(([name, { summary }]) => `  ${name.padEnd(16)} ${summary}`);
+  return [
+    "bun run bench <name> [flags]      one benchmark",
+    "bun run bench <name> --help       what it measures, and its flags",
+    "",
+    ...lines,
+  ].join("\n");
+}
+
+function helpOf(benchmark: Benchmark): string {
+  return [
+    `bun run bench ${benchmark.name} [flags]`,
+    "",
+    benchmark.about,
+    "",
+    describeFlags(benchmark.flags),
+  ].join("\n");
+}
+
+async function installPackages(): Promise<boolean> {
+  const missing = NEEDED_PACKAGES.filter((name) => !existsSync(join(PROJECT, "node_modules", name)));
+  if (missing.length === 0) return true;
+  console.log(`Installing the packages of benchmarks (${missing.join(", ")} …)`);
+  const install = Bun.spawn([process.execPath, "install", "--frozen-lockfile"], {
+    cwd: PROJECT,
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  if ((await install.exited) === 0) return true;
+  console.error(`Cannot install them: run "bun install" in ${PROJECT} and read what it says.`);
+  return false;
+}
+
+process.exitCode = await main(process.argv.slice(2));
