@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "../platform/config.ts";
-import { UsageError } from "./usage-error.ts";
 
 /** Written by `start`, readable by its user only. */
 const SERVICES_FILE = "services.json";
@@ -10,7 +9,7 @@ const SERVICES_FILE = "services.json";
  * Completes the configuration with the services of a running `start` on the same HUB_HOME, unless the environment names
  * its own database.
  *
- * @throws UsageError when neither is there
+ * @throws Error when neither is there
  */
 export function findServices(config: Config): Config {
   if (config.databaseUrl !== undefined && config.redisUrl !== undefined) return config;
@@ -19,7 +18,7 @@ export function findServices(config: Config): Config {
   try {
     text = readFileSync(path, "utf8");
   } catch {
-    throw new UsageError(
+    throw new Error(
       `No hub found: ${path} is not there. Start it with \`bun start\`, name its folder by HUB_HOME, ` +
         `or set DATABASE_URL, REDIS_URL and INTEGRATION_ENCRYPTION_KEY.`,
     );

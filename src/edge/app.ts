@@ -7,9 +7,13 @@ import { methodTable, type RegisteredRoute } from "./plugins/method-table.ts";
 import { optionsPlugin } from "./plugins/options.ts";
 import { problemPlugin } from "./plugins/problem.ts";
 import { apiKeyRoutes } from "./routes/api-keys.ts";
+import { apiLogRoutes } from "./routes/api-logs.ts";
 import { auditLogRoutes } from "./routes/audit-log.ts";
 import { docsRoutes } from "./routes/docs.ts";
+import { healthRoutes } from "./routes/health.ts";
+import { metricsRoutes } from "./routes/metrics.ts";
 import { tenantRoutes } from "./routes/tenants.ts";
+import { webhookEndpointRoutes } from "./routes/webhook-endpoints.ts";
 
 /** The management API: everything over HTTP except inbound webhooks, which never enter the framework. */
 export type App = ReturnType<typeof createApp>;
@@ -26,9 +30,13 @@ export function createApp(runtime: Runtime) {
     .use(answerHeaders(runtime.config.publicUrl.startsWith("https:")))
     .use(optionsPlugin(allowedMethods))
     .use(answerShape(registered))
+    .use(healthRoutes(runtime))
+    .use(metricsRoutes(runtime))
+    .use(tenantRoutes(runtime))
     .use(apiKeyRoutes(runtime))
     .use(auditLogRoutes(runtime))
-    .use(tenantRoutes(runtime))
+    .use(webhookEndpointRoutes(runtime))
+    .use(apiLogRoutes(runtime))
     .use(docsRoutes(() => createDocument(registered, runtime.config.publicUrl)));
   registered.push(...app.routes);
   return app;

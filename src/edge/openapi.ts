@@ -138,13 +138,13 @@ function responseOf(status: number, schema: JsonSchema): Operation["responses"][
 /** A copy without the generator's and the framework's own keys; "numeric text or number" becomes the number. */
 function plainSchema(schema: unknown): JsonSchema {
   const copy = JSON.parse(JSON.stringify(schema)) as JsonSchema;
-  return plain(copy) as JsonSchema;
+  return plainValue(copy) as JsonSchema;
 }
 
 const FOREIGN_KEYS = ["error", "elysiaMeta", "Encode", "Decode"];
 
-function plain(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(plain);
+function plainValue(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(plainValue);
   if (typeof value !== "object" || value === null) return value;
   const members = (value as JsonSchema)["anyOf"];
   if (Array.isArray(members) && members.length === 2) {
@@ -154,13 +154,13 @@ function plain(value: unknown): unknown {
       ["integer", "numeric", "boolean", "date"].includes(String(first["format"]));
     if (isText && second !== undefined) {
       const { anyOf: _anyOf, ...rest } = value as JsonSchema;
-      return plain({ ...second, ...rest });
+      return plainValue({ ...second, ...rest });
     }
   }
   return Object.fromEntries(
     Object.entries(value)
       .filter(([key, member]) => !FOREIGN_KEYS.includes(key) && !(key === "type" && member === undefined))
-      .map(([key, member]) => [key, plain(member)]),
+      .map(([key, member]) => [key, plainValue(member)]),
   );
 }
 

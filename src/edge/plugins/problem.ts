@@ -1,3 +1,4 @@
+import type { TSchema } from "@sinclair/typebox";
 import { Elysia, ParseError, ValidationError } from "elysia";
 import { ERRORS, type ErrorCode, type FieldError, HubError } from "../../domain/errors.ts";
 import type { Logger } from "../../platform/log.ts";
@@ -74,10 +75,22 @@ function validationVerdict(error: ValidationError): Verdict {
   for (const fault of error.all) {
     if (!("path" in fault)) continue;
     const path = inBody ? fault.path : fault.path.replace(/^\//, "");
-    if (!errors.has(path)) errors.set(path, fault.message);
+    if (!errors.has(path)) errors.set(path, messageOf(fault));
     if (errors.size === FIELD_ERRORS_MAX) break;
   }
   return { code: "invalid_input", errors: [...errors].map(([path, message]) => ({ path, message })) };
+}
+
+/** A fault in words. Never with the value: it may be a secret in the wrong place. */
+function messageOf(fault: { message: string; schema?: TSchema }): string {
+  const members = (fault.schema?.["anyOf"] ?? []) as TSchema[];
+  if (members.length === 0) return fault.message;
+  const forms = members.map((member) =>
+    "const" in member ? JSON.stringify(member["const"]) : String(member.type),
+  );
+  // The query's "numeric text or number" is a number to its reader.
+  const isNumber = forms.includes("integer") || forms.includes("number");
+  return isNumber ? "Expected number" : `Expected one of: ${[...new Set(forms)].join(", ")}`;
 }
 
 function isCoded(error: unknown, code: string): boolean {
