@@ -1,5 +1,6 @@
 import { endpointRateKey, inboundKeys, seenKey } from "../../platform/redis/keys.ts";
-import { bindScript, type RedisClient } from "../../platform/redis/script.ts";
+import { bindBinaryScript, type ScriptArgument } from "../../platform/redis/binary-script.ts";
+import type { RedisClient } from "../../platform/redis/script.ts";
 import lua from "./accept.lua" with { type: "text" };
 import type { CachedEndpoint } from "./endpoint-cache.ts";
 
@@ -12,8 +13,8 @@ export interface AcceptCommand {
   dedupeValue: string;
   /** The message as JSON (`InboundMessage`). */
   meta: string;
-  /** The body as text that UTF-8 turns back into the same bytes; "" when it lies in Postgres. */
-  body: string;
+  /** The body's bytes, base64 text when they are no UTF-8, "" when they lie in Postgres. */
+  body: string | Uint8Array;
 }
 
 /** What became of one request. `unknown`: the entry may or may not be there; the sender's retry finds the same id. */
@@ -71,12 +72,12 @@ interface Lane {
  */
 export class AcceptBatcher {
   readonly #options: AcceptBatchOptions;
-  readonly #call: (keys: readonly string[], args: readonly (string | number)[]) => Promise<unknown>;
+  readonly #call: (keys: readonly string[], args: readonly ScriptArgument[]) => Promise<unknown>;
   readonly #lanes = new Map<number, Lane>();
 
   constructor(options: AcceptBatchOptions) {
     this.#options = options;
-    this.#call = bindScript(options.client, { name: "hubAccept", lua });
+    this.#call = bindBinaryScript(options.client, { name: "hubAccept", lua });
   }
 
   /** Never rejects: a Redis that is away or slow is the outcome `unavailable`. */
@@ -136,13 +137,13 @@ export class AcceptBatcher {
     return "wait" in client ? client.wait(ackReplicas, ACK_TIMEOUT_MS) : Promise.resolve(0);
   }
 
-  #compose(byPartition: Map<number, Waiting[]>): { keys: string[]; args: (string | number)[] } {
+  #compose(byPartition: Map<number, Waiting[]>): { keys: string[]; args: ScriptArgument[] } {
     const { capacity, dedupeHotSeconds, nowMs } = this.#options;
     const generation = Math.floor(nowMs() / 1000 / dedupeHotSeconds);
     const keys: string[] = [];
     const rateKeys: string[] = [];
-    const endpointArgs: (string | number)[] = [];
-    const requestArgs: (string | number)[] = [];
+    const endpointArgs: ScriptArgument[] = [];
+    const requestArgs: ScriptArgument[] = [];
     const endpointIndex = new Map<CachedEndpoint, number>();
     const rateKeyBase = byPartition.size * 4;
     for (const [partition, requests] of byPartition) {

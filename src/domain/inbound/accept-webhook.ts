@@ -183,7 +183,7 @@ export async function acceptWebhook(deps: AcceptDeps, request: WebhookRequest): 
       message.eventId === null ? Math.floor(signed.nowMs / 1000) : undefined,
     ),
     meta: JSON.stringify(message),
-    body: bodyText(message, stored),
+    body: entryBody(message, stored),
   });
   switch (outcome.status) {
     case "accepted":
@@ -255,8 +255,7 @@ function describe(
   };
 }
 
-function bodyText(message: InboundMessage, body: Uint8Array): string {
+function entryBody(message: InboundMessage, body: Uint8Array): string | Uint8Array {
   if (message.bodyEncoding === "large") return "";
-  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-  return bytes.toString(message.bodyEncoding === "base64" ? "base64" : "utf8");
+  return message.bodyEncoding === "base64" ? Buffer.from(body).toString("base64") : body;
 }

@@ -8,7 +8,7 @@ export interface Script {
   lua: string;
 }
 
-type ScriptCall = (keyCount: number, ...args: (string | number)[]) => Promise<unknown>;
+type ScriptCall = (keyCount: number, ...args: (string | number | Buffer)[]) => Promise<unknown>;
 
 /**
  * Binds a script to a client: EVALSHA, and EVAL once where the server does not know it (after a restart or failover).
@@ -18,7 +18,7 @@ type ScriptCall = (keyCount: number, ...args: (string | number)[]) => Promise<un
 export function bindScript(
   client: RedisClient,
   script: Script,
-): (keys: readonly string[], args: readonly (string | number)[]) => Promise<unknown> {
+): (keys: readonly string[], args: readonly (string | number | Buffer)[]) => Promise<unknown> {
   client.defineCommand(script.name, { lua: script.lua });
   const call = (client as unknown as Record<string, ScriptCall>)[script.name]!.bind(client);
   return (keys, args) => call(keys.length, ...keys, ...args);
