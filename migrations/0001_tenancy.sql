@@ -100,19 +100,15 @@ create table audit_log (
 create index audit_log_tenant on audit_log (tenant_id, id desc);
 create index audit_log_object on audit_log (tenant_id, object_type, object_id, id desc);
 
--- Answers of creating requests, for 24 hours. `request_hash` covers method, path and body.
+-- Answers of creating requests, for 24 hours. `request_hash` covers who asked, method, path and body.
 create table idempotency_keys (
   tenant_id uuid not null references tenants (id),
   key text not null,
   request_hash text not null,
-  state text not null default 'IN_PROGRESS' check (state in ('IN_PROGRESS', 'DONE')),
+  state text not null default 'DONE' check (state in ('IN_PROGRESS', 'DONE')),
   -- Row id under which the answer is sealed: an answer may carry a secret that is shown once.
   id uuid not null default hub_new_id(),
-  response_status integer,
-  response_headers jsonb,
   response_sealed text,
-  -- A process that died while working leaves IN_PROGRESS behind; after this time another may take over.
-  locked_until timestamptz,
   created_at timestamptz not null default now(),
   expires_at timestamptz not null default now() + interval '24 hours',
   primary key (tenant_id, key)

@@ -51,7 +51,13 @@ export async function migrate(options: MigrateOptions): Promise<{ applied: strin
 
 async function checkVersion(owner: postgres.Sql): Promise<void> {
   const [row] = await owner<{ number: number; text: string }[]>`
-    select current_setting('server_version_num')::int as number, current_setting('server_version') as text`;
+    select current_setting('server_version_num')::int as number, current_setting('server_version') as text`.catch(
+    (error: Error) => {
+      throw new DatabaseSetupError(`Cannot log in to the database of DATABASE_URL: ${error.message}`, {
+        cause: error,
+      });
+    },
+  );
   if (row!.number < VERSION_MIN) {
     throw new DatabaseSetupError(
       `Cannot use this database: PostgreSQL 15 or newer is needed, it is ${row!.text}`,
