@@ -20,8 +20,9 @@ const IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000;
  * Opens a pool; connections are made on first use and made again after a loss.
  *
  * What a store has to know of this client: bigint and count() arrive as strings (cast to float8 where 2^53 is enough);
- * JSON goes in by `sql.json(value)`, because a string parameter would be stored as a JSON string; arrays of bytes go in
- * by `byteaArray`; a statement in flight when the connection is lost has an unknown outcome, so writes are idempotent.
+ * JSON goes in by `sql.json(value)`, because a string parameter would be stored as a JSON string; an array of bytes goes
+ * in as text with `::text::bytea[]`, because a pool's first statement would be sent with the wrong type; a statement in
+ * flight when the connection is lost has an unknown outcome, so writes are idempotent.
  */
 export function connectPostgres(options: ConnectPostgresOptions): Sql {
   const { log, purpose } = options;
@@ -38,18 +39,4 @@ export function connectPostgres(options: ConnectPostgresOptions): Sql {
     },
     onnotice: (notice) => log.debug({ purpose, notice: notice["message"] }, "postgres notice"),
   });
-}
-
-/** Type id of bytea in pg_type; fixed in every Postgres. */
-const BYTEA_OID = 17;
-
-/**
- * An array of bytes (or nulls) as one parameter for `unnest(…)`. A cast of the plain array fails, because the driver
- * would write the buffers as text.
- */
-export function byteaArray(
-  sql: Sql | postgres.TransactionSql,
-  values: readonly (Uint8Array | null)[],
-): postgres.ArrayParameter {
-  return sql.array(values as Uint8Array[], BYTEA_OID);
 }
