@@ -14,7 +14,8 @@ beforeAll(async () => {
 });
 afterAll(() => edge.stop());
 
-const jsonOf = async (response: Response): Promise<Record<string, unknown>> => (await response.json()) as Record<string, unknown>;
+const jsonOf = async (response: Response): Promise<Record<string, unknown>> =>
+  (await response.json()) as Record<string, unknown>;
 
 describe("POST /webhooks/:tenant/:path", () => {
   test("accepts a signed webhook, answers its receipt id and puts the exact body into the stream", async () => {
@@ -29,7 +30,11 @@ describe("POST /webhooks/:tenant/:path", () => {
     const entry = (await edge.entries()).find((one) => one.message.id === answer["id"])!;
     expect(Buffer.from(entry.body!).toString()).toBe(body);
     expect(entry.message).toMatchObject({
-      endpointId: endpoint.id, tenantId: edge.ctx.tenantId, eventId: "delivery-1", eventType: "push", sourceIp: "127.0.0.1",
+      endpointId: endpoint.id,
+      tenantId: edge.ctx.tenantId,
+      eventId: "delivery-1",
+      eventType: "push",
+      sourceIp: "127.0.0.1",
     });
     expect(JSON.stringify(entry.message)).not.toContain("sha256=");
   });
@@ -44,7 +49,9 @@ describe("POST /webhooks/:tenant/:path", () => {
     const endpoint = await makeEndpoint(edge);
     const first = await jsonOf(await sendGithub(edge, endpoint.endpointPath, { id: "twice", body: "{}" }));
     const again = await jsonOf(await sendGithub(edge, endpoint.endpointPath, { id: "twice", body: "{}" }));
-    const other = await jsonOf(await sendGithub(edge, endpoint.endpointPath, { id: "twice", body: '{"other":1}' }));
+    const other = await jsonOf(
+      await sendGithub(edge, endpoint.endpointPath, { id: "twice", body: '{"other":1}' }),
+    );
     expect(again).toEqual({ id: first["id"], status: "duplicate" });
     expect(other).toEqual({ id: first["id"], status: "duplicate" });
     expect((await edge.entries()).filter((one) => one.message.endpointId === endpoint.id)).toHaveLength(1);
@@ -53,7 +60,9 @@ describe("POST /webhooks/:tenant/:path", () => {
   test("accepts one of many simultaneous deliveries of the same event", async () => {
     const endpoint = await makeEndpoint(edge);
     const answers = await Promise.all(
-      Array.from({ length: 50 }, () => sendGithub(edge, endpoint.endpointPath, { id: "race", body: "{}" }).then(jsonOf)),
+      Array.from({ length: 50 }, () =>
+        sendGithub(edge, endpoint.endpointPath, { id: "race", body: "{}" }).then(jsonOf),
+      ),
     );
     expect(answers.filter((answer) => answer["status"] === "accepted")).toHaveLength(1);
     expect(new Set(answers.map((answer) => answer["id"])).size).toBe(1);
@@ -68,7 +77,13 @@ describe("POST /webhooks/:tenant/:path", () => {
   });
 
   test("without an event id remembers the body for 300 s only", async () => {
-    const endpoint = await makeEndpoint(edge, { signatureScheme: "hmac", signatureHeader: "x-hub-signature-256", signatureAlgorithm: null, secretKey: SECRET, signatureSettings: { prefix: "sha256=" } });
+    const endpoint = await makeEndpoint(edge, {
+      signatureScheme: "hmac",
+      signatureHeader: "x-hub-signature-256",
+      signatureAlgorithm: null,
+      secretKey: SECRET,
+      signatureSettings: { prefix: "sha256=" },
+    });
     const send = () => sendGithub(edge, endpoint.endpointPath, { body: '{"same":true}' }).then(jsonOf);
     const first = await send();
     expect(first["status"]).toBe("accepted");
@@ -78,7 +93,12 @@ describe("POST /webhooks/:tenant/:path", () => {
     const generation = Math.floor(clock.nowMs() / 1000 / edge.runtime.config.dedupeHotSeconds);
     const fields = await edge.runtime.redis.hgetall(seenKey(partition, generation));
     for (const [field, value] of Object.entries(fields)) {
-      if (value.length === 38) await edge.runtime.redis.hset(seenKey(partition, generation), field, `${value.slice(0, 28)}${Math.floor(Date.now() / 1000) - 301}`);
+      if (value.length === 38)
+        await edge.runtime.redis.hset(
+          seenKey(partition, generation),
+          field,
+          `${value.slice(0, 28)}${Math.floor(Date.now() / 1000) - 301}`,
+        );
     }
     expect((await send())["status"]).toBe("accepted");
   });
@@ -100,13 +120,19 @@ describe("POST /webhooks/:tenant/:path", () => {
     const keys = inboundKeys(partitionOf(endpoint.id, edge.runtime.config.streamPartitions));
     const field = `${edge.ctx.tenantId}/accepted`;
     const before = Number(await edge.runtime.redis.hget(keys.ledger, field));
-    await Promise.all(Array.from({ length: 20 }, (_, index) => sendGithub(edge, endpoint.endpointPath, { id: `n${index % 10}` })));
+    await Promise.all(
+      Array.from({ length: 20 }, (_, index) =>
+        sendGithub(edge, endpoint.endpointPath, { id: `n${index % 10}` }),
+      ),
+    );
     expect(Number(await edge.runtime.redis.hget(keys.ledger, field))).toBe(before + 10);
   });
 
   test("refuses what exceeds the endpoint's rate, says when to come again, and forgets nothing of it", async () => {
     const endpoint = await makeEndpoint(edge, { rateLimit: { limit: 1, windowSeconds: 60, burst: 3 } });
-    const answers = await Promise.all(Array.from({ length: 8 }, (_, index) => sendGithub(edge, endpoint.endpointPath, { id: `r${index}` })));
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, (_, index) => sendGithub(edge, endpoint.endpointPath, { id: `r${index}` })),
+    );
     const refused = answers.filter((answer) => answer.status === 429);
     expect(answers.filter((answer) => answer.status === 200)).toHaveLength(3);
     expect(refused).toHaveLength(5);
@@ -120,13 +146,19 @@ describe("POST /webhooks/:tenant/:path", () => {
     const answer = await jsonOf(await sendGithub(edge, endpoint.endpointPath, { body }));
     const entry = (await edge.entries()).find((one) => one.message.id === answer["id"])!;
     expect(entry.message).toMatchObject({ bodyEncoding: "large", bodySize: body.length });
-    const rows = await edge.runtime.sqlSystem<{ bytes: Uint8Array }[]>`select bytes from large_bodies where receipt_id = ${String(answer["id"])} order by part`;
+    const rows = await edge.runtime.sqlSystem<
+      { bytes: Uint8Array }[]
+    >`select bytes from large_bodies where receipt_id = ${String(answer["id"])} order by part`;
     expect(Buffer.concat(rows.map((row) => row.bytes)).toString()).toBe(body);
   });
 
   test("carries bytes that are no UTF-8, NUL bytes and empty bodies unchanged", async () => {
     const endpoint = await makeEndpoint(edge);
-    for (const body of [Buffer.from([0xff, 0xfe, 0x00, 0x80, 0x41]), Buffer.from('\ufeff{"a":"\u0000"}'), Buffer.alloc(0)]) {
+    for (const body of [
+      Buffer.from([0xff, 0xfe, 0x00, 0x80, 0x41]),
+      Buffer.from('\ufeff{"a":"\u0000"}'),
+      Buffer.alloc(0),
+    ]) {
       const answer = await jsonOf(await sendGithub(edge, endpoint.endpointPath, { body }));
       expect(answer["status"]).toBe("accepted");
       const entry = (await edge.entries()).find((one) => one.message.id === answer["id"])!;
@@ -138,7 +170,7 @@ describe("POST /webhooks/:tenant/:path", () => {
     const endpoint = await makeEndpoint(edge);
     await updateEndpoint(edge.ctx, { id: endpoint.id, changes: { status: "PAUSED" } });
     expect((await sendGithub(edge, endpoint.endpointPath)).status).toBe(200);
-    await updateEndpoint(edge.ctx, { id: endpoint.id, changes: { isEnabled: false } });
+    await updateEndpoint(edge.ctx, { id: endpoint.id, changes: { status: "DISABLED" } });
     await untilStatus(() => sendGithub(edge, endpoint.endpointPath), 410);
     await updateEndpoint(edge.ctx, { id: endpoint.id, changes: { status: "ACTIVE" } });
     await untilStatus(() => sendGithub(edge, endpoint.endpointPath), 200);
@@ -160,9 +192,11 @@ describe("POST /webhooks/:tenant/:path", () => {
   test("gives every unknown tenant and path the same answer", async () => {
     const endpoint = await makeEndpoint(edge);
     const answers = await Promise.all(
-      [`nobody/${endpoint.endpointPath}`, `${edge.slug}/nothing-here`, `${newId()}/${endpoint.endpointPath}`].map((path) =>
-        fetch(`${edge.baseUrl}/webhooks/${path}`, { method: "POST", body: "{}" }),
-      ),
+      [
+        `nobody/${endpoint.endpointPath}`,
+        `${edge.slug}/nothing-here`,
+        `${newId()}/${endpoint.endpointPath}`,
+      ].map((path) => fetch(`${edge.baseUrl}/webhooks/${path}`, { method: "POST", body: "{}" })),
     );
     const bodies = await Promise.all(answers.map(jsonOf));
     for (const body of bodies) {

@@ -36,7 +36,10 @@ export class TestClock implements Clock {
   }
 }
 
-export async function startEdge(env: Record<string, string> = {}, clock: Clock = new TestClock()): Promise<EdgeFixture> {
+export async function startEdge(
+  env: Record<string, string> = {},
+  clock: Clock = new TestClock(),
+): Promise<EdgeFixture> {
   const [postgres, redis] = await Promise.all([startTestPostgres(), startTestRedis()]);
   const config = loadConfig({
     DATABASE_URL: postgres.ownerUrl,
@@ -49,7 +52,12 @@ export async function startEdge(env: Record<string, string> = {}, clock: Clock =
   });
   const runtime = createRuntime(config, "edge", { clock });
   const server = await serveEdge(runtime);
-  const system: Context = { runtime, tenantId: newId(), actor: { type: "system", id: "test", scopes: new Set(SCOPES) }, requestId: newId() };
+  const system: Context = {
+    runtime,
+    tenantId: newId(),
+    actor: { type: "system", id: "test", scopes: new Set(SCOPES) },
+    requestId: newId(),
+  };
   const slug = `t-${newId().slice(-12)}`;
   const { tenant } = await createTenant(system, { slug });
   const ctx: Context = { ...system, tenantId: tenant.id };
@@ -79,8 +87,16 @@ async function readEntries(runtime: Runtime): Promise<InboundEntry[]> {
 }
 
 /** Creates an endpoint with the GitHub scheme and a known secret, unless told otherwise. */
-export function makeEndpoint(edge: EdgeFixture, input: Partial<CreateEndpointInput> = {}): Promise<CreatedEndpoint> {
-  return createEndpoint(edge.ctx, { handlerType: "CUSTOM", signatureScheme: "github", secretKey: SECRET, ...input });
+export function makeEndpoint(
+  edge: EdgeFixture,
+  input: Partial<CreateEndpointInput> = {},
+): Promise<CreatedEndpoint> {
+  return createEndpoint(edge.ctx, {
+    handlerType: "CUSTOM",
+    signatureScheme: "github",
+    secretKey: SECRET,
+    ...input,
+  });
 }
 
 export const SECRET = "It's a Secret to Everybody";
@@ -93,16 +109,22 @@ export interface GithubDelivery {
 }
 
 /** Sends a webhook signed as GitHub signs it. */
-export function sendGithub(edge: EdgeFixture, path: string, delivery: GithubDelivery = {}): Promise<Response> {
+export function sendGithub(
+  edge: EdgeFixture,
+  path: string,
+  delivery: GithubDelivery = {},
+): Promise<Response> {
   const body = delivery.body ?? JSON.stringify({ n: newId() });
   return fetch(`${edge.baseUrl}/webhooks/${edge.slug}/${path}`, {
     method: "POST",
-    body,
+    body: body as BodyInit,
     headers: {
       "content-type": "application/json",
       "x-github-event": "push",
       "x-github-delivery": delivery.id ?? newId(),
-      "x-hub-signature-256": `sha256=${createHmac("sha256", delivery.secret ?? SECRET).update(body).digest("hex")}`,
+      "x-hub-signature-256": `sha256=${createHmac("sha256", delivery.secret ?? SECRET)
+        .update(body)
+        .digest("hex")}`,
       ...delivery.headers,
     },
   });

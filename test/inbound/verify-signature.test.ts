@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { connect } from "node:net";
-import { challengeAnswer } from "../../src/domain/inbound/schemes/challenge-answer.ts";
+import { compileChallenges } from "../../src/domain/inbound/schemes/compile-challenges.ts";
 import { findScheme } from "../../src/domain/inbound/schemes/registry.ts";
 import type { Scheme, SchemeSettings, SignedRequest } from "../../src/domain/inbound/schemes/scheme.ts";
 import { compileSource, compileVerifier } from "../../src/domain/inbound/verify-signature.ts";
@@ -377,7 +377,7 @@ describe("compileSource()", () => {
   });
 });
 
-describe("challengeAnswer()", () => {
+describe("compileChallenges()", () => {
   const post = (body: string, method = "POST") => ({
     method,
     headers: new Headers(),
@@ -387,9 +387,7 @@ describe("challengeAnswer()", () => {
 
   test("answers Slack's url_verification with its challenge, and no event", () => {
     const slack = findScheme("slack")!;
-    const answer = challengeAnswer(
-      slack,
-      [SECRET],
+    const answer = compileChallenges(slack, [SECRET])?.(
       post('{"token":"x","challenge":"3eZb\\"Zur","type":"url_verification"}'),
     );
     expect(answer).toEqual({
@@ -398,14 +396,16 @@ describe("challengeAnswer()", () => {
       body: '{"challenge":"3eZb\\"Zur"}',
     });
     expect(
-      challengeAnswer(slack, [SECRET], post('{"type":"event_callback","challenge":"x"}')),
+      compileChallenges(slack, [SECRET])?.(post('{"type":"event_callback","challenge":"x"}')),
     ).toBeUndefined();
-    expect(challengeAnswer(slack, [SECRET], post('{"type":"url_verification"}'))).toBeUndefined();
+    expect(compileChallenges(slack, [SECRET])?.(post('{"type":"url_verification"}'))).toBeUndefined();
     expect(
-      challengeAnswer(slack, [SECRET], post('{"type":"url_verification","challenge":"x"}', "GET")),
+      compileChallenges(slack, [SECRET])?.(post('{"type":"url_verification","challenge":"x"}', "GET")),
     ).toBeUndefined();
     expect(
-      challengeAnswer(findScheme("github")!, [SECRET], post('{"type":"url_verification","challenge":"x"}')),
+      compileChallenges(findScheme("github")!, [SECRET])?.(
+        post('{"type":"url_verification","challenge":"x"}'),
+      ),
     ).toBeUndefined();
   });
 
@@ -426,8 +426,8 @@ describe("challengeAnswer()", () => {
       ...post("", "GET"),
       query: `hub.mode=subscribe&hub.challenge=1158&hub.verify_token=${token}`,
     });
-    expect(challengeAnswer(scheme, ["newest-secret-000", SECRET], get(SECRET))?.body).toBe("1158");
-    expect(challengeAnswer(scheme, [SECRET], get("wrong"))).toBeUndefined();
-    expect(challengeAnswer(scheme, [], get(""))).toBeUndefined();
+    expect(compileChallenges(scheme, ["newest-secret-000", SECRET])?.(get(SECRET))?.body).toBe("1158");
+    expect(compileChallenges(scheme, [SECRET])?.(get("wrong"))).toBeUndefined();
+    expect(compileChallenges(scheme, [])?.(get(""))).toBeUndefined();
   });
 });

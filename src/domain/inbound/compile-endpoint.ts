@@ -2,7 +2,7 @@ import { compileAddressList } from "../../platform/net/address.ts";
 import { partitionOf } from "../../platform/redis/keys.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import { openSecret } from "../vault/open-secret.ts";
-import { type ChallengeAnswerer, compileChallenges } from "./compile-challenges.ts";
+import { type ChallengeAnswerer, compileChallenges } from "./schemes/compile-challenges.ts";
 import type { EndpointRow } from "./endpoint-store.ts";
 import type { EndpointStatus, HandlerType } from "./endpoint-schema.ts";
 import { eventKeyHasher } from "./event-key.ts";
@@ -85,14 +85,14 @@ export async function compileEndpoint(runtime: Runtime, row: EndpointRow): Promi
     scheme,
     secrets,
     verify: compileVerifier(scheme, row, secrets),
-    challenge: challenges.length === 0 ? undefined : compileChallenges(challenges, secrets),
+    challenge: compileChallenges(scheme, secrets),
     isAllowedSource:
       row.ipWhitelist === null || row.ipWhitelist.length === 0
         ? undefined
         : compileAddressList(row.ipWhitelist),
     rateLimit: compileRateLimit(row),
-    eventIdOf: eventIdOf ?? nothing,
-    eventTypeOf: eventTypeOf ?? nothing,
+    eventIdOf: eventIdOf,
+    eventTypeOf: eventTypeOf,
     eventKeyOf: eventKeyHasher(row.id),
     storableHeaders: (headers) => withoutSecrets(headers, hidden.headers),
     storablePath: hidden.query.size === 0 ? (target) => target : (target) => blankQuery(target, hidden.query),
@@ -102,8 +102,6 @@ export async function compileEndpoint(runtime: Runtime, row: EndpointRow): Promi
     secretsChangeAtMs,
   };
 }
-
-const nothing = (): undefined => undefined;
 
 async function openSecrets(
   runtime: Runtime,
