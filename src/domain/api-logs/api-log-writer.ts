@@ -20,7 +20,7 @@ const ROW_BYTES_ASSUMED = 2048;
 const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 5000;
 
-/** Faults of the row and not of the connection: data (22…), constraints (23…), names of types and values (42804 …). */
+/** Faults of a row and not of the connection: data (22…) and constraints (23…). */
 const ROW_FAULT = /^(?:22|23)/;
 
 /** "No partition of relation found for row" has the code of a check that failed. */
@@ -149,13 +149,29 @@ class BatchWriter implements ApiLogWriter {
   /** A row that Postgres refuses is written without what came from outside, so that the call itself stays on record. */
   async #writeReduced(row: ApiLogRow, code: string): Promise<void> {
     const reduced: ApiLogRow = {
-      ...row,
+      id: row.id,
+      tenantId: row.tenantId,
+      integrationId: null,
+      endpointId: null,
+      direction: row.direction,
+      method: row.method,
+      url: row.url,
+      path: null,
       queryParams: null,
       headers: null,
       body: null,
+      bodySize: null,
+      responseStatus: row.responseStatus,
       responseHeaders: null,
       responseBody: null,
+      responseSize: null,
+      responseTimeMs: row.responseTimeMs,
+      correlationId: row.correlationId,
+      userId: null,
+      sourceIp: null,
+      status: row.status,
       errorMessage: `This row could not be stored as a whole (${code}).`,
+      retryOf: null,
     };
     try {
       await appendApiLogs(this.#runtime.sqlSystem, [reduced], 0);

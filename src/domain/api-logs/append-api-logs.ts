@@ -47,6 +47,9 @@ export interface ApiLogRow {
   traceparent?: string | null;
 }
 
+/** Largest value of an integer column; one number beyond it would refuse the whole batch (22003). */
+const INTEGER_MAX = 2 ** 31 - 1;
+
 /** LOG_BODY_MAX_BYTES where the caller has no configuration at hand. */
 const BODY_BYTES_MAX_DEFAULT = 65_536;
 
@@ -73,7 +76,7 @@ export async function appendApiLogs(
   const numbers = (pick: (row: ApiLogRow) => number | null): (number | null)[] =>
     rows.map((row) => {
       const value = pick(row);
-      return value === null ? null : Math.round(value);
+      return value === null ? null : Math.min(Math.round(value), INTEGER_MAX);
     });
   const documents = (pick: (row: ApiLogRow) => Readonly<Record<string, unknown>> | null): (string | null)[] =>
     rows.map((row) => {

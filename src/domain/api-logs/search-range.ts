@@ -5,6 +5,9 @@ const DAYS_MAX = 31;
 
 const DAY_MS = 86_400_000;
 
+/** The year 10000, from which a time has no plain text form. */
+const MS_MAX = Date.UTC(10_000, 0);
+
 /** Span of time in milliseconds since the epoch: `fromMs` included, `toMs` not. */
 export interface TimeRange {
   fromMs: number;
@@ -22,8 +25,7 @@ export function searchRange(from: string | undefined, to: string | undefined, no
   const read = (path: string, text: string | undefined): number | undefined => {
     if (text === undefined) return undefined;
     const ms = Date.parse(text);
-    // UUIDv7 has 48 bits for the time.
-    if (Number.isFinite(ms) && ms >= 0 && ms < 2 ** 48) return ms;
+    if (Number.isFinite(ms) && ms >= 0 && ms < MS_MAX) return ms;
     errors.push({ path, message: "must be a time as in RFC 3339" });
     return undefined;
   };

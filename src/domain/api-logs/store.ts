@@ -53,7 +53,8 @@ export async function searchApiLogRows(
 /**
  * One row of the tenant.
  *
- * @param createdAtMs the time inside the id; only its day's partition is read
+ * @param createdAtMs the time inside the id; only its day's partition is read. A number, because an id that is no
+ *   UUIDv7 can hold a year that Postgres does not read from text
  */
 export async function getApiLogRow(
   tx: Transaction,
@@ -65,7 +66,7 @@ export async function getApiLogRow(
     select ${listColumns(tx)}, l.query_params as "queryParams", l.headers, l.body,
            l.response_headers as "responseHeaders", l.response_body as "responseBody", l.traceparent
     from api_request_logs l
-    where l.tenant_id = ${tenantId} and l.id = ${id} and l.created_at = ${new Date(createdAtMs)}`;
+    where l.tenant_id = ${tenantId} and l.id = ${id} and l.created_at = to_timestamp(${createdAtMs}::float8 / 1000)`;
   return row;
 }
 
@@ -90,7 +91,7 @@ export async function getReceiptBody(
            ) as body,
            r.content_type as "contentType"
     from webhook_receipts r
-    where r.tenant_id = ${tenantId} and r.id = ${receiptId} and r.created_at = ${new Date(createdAtMs)}`;
+    where r.tenant_id = ${tenantId} and r.id = ${receiptId} and r.created_at = to_timestamp(${createdAtMs}::float8 / 1000)`;
   return row;
 }
 
