@@ -56,7 +56,7 @@ export function createManagementLimits(runtime: Runtime): ManagementLimits {
     countFailedLogin: (address) => consume(failedLogins, address),
     async refuseGuesser(address) {
       const state = await failedLogins.get(address).catch(tolerate);
-      if (state && state.consumedPoints > FAILED_LOGINS_MAX) throw tooMany(state);
+      if (state && state.consumedPoints >= FAILED_LOGINS_MAX) throw tooMany(state);
     },
   };
 }
