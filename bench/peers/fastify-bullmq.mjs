@@ -17,7 +17,7 @@ const connection = new Redis(process.env.REDIS_URL, {
   // BullMQ's advice for HTTP handlers: fail at once when Redis is away instead of queueing in memory.
   enableOfflineQueue: false,
   maxRetriesPerRequest: 1,
-  // Commands of one turn travel together; without it this peer is slower.
+  // Commands of one turn of the event loop travel together, as they do in the hub.
   enableAutoPipelining: true,
 });
 await new Promise((resolve) => connection.once("ready", resolve));
