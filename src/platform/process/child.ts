@@ -9,6 +9,8 @@ export interface ChildOptions {
   cwd?: string;
   /** File descriptor that becomes the child's standard input; none when left out. */
   stdinFd?: number;
+  /** File descriptor that becomes the child's descriptor 3. */
+  thirdFd?: number | undefined;
   /** Sent by the kernel when this process dies. Postgres ends at once and in order on QUIT. */
   deathSignal?: "KILL" | "QUIT";
   /** Only for root: run as this user, without supplementary groups. */
@@ -45,7 +47,8 @@ const UNLESS_ORPHANED = '[ "$PPID" = "$1" ] || exit 1; shift; exec "$@"';
  * kills the child. $1 is the signal.
  */
 const KILLED_BY_PIPE =
-  'pid=$$; signal=$1; shift; (read -r line; kill -s "$signal" "$pid" 2>/dev/null) <&0 & exec "$@" </dev/null';
+  "pid=$$; signal=$1; shift; exec 3<&0; " +
+  '(read -r line <&3; kill -s "$signal" "$pid") </dev/null >/dev/null 2>&1 & exec "$@" </dev/null 3<&-';
 
 /**
  * Starts a process that the kernel ends when this one dies, also by SIGKILL. The signal is set after the user is
@@ -65,13 +68,20 @@ export function spawnChild(options: ChildOptions): Child {
     cmd: setpriv ? dieWithParent(setpriv, options) : watched ? watchPipe(options) : [...options.argv],
     env: { ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    stdin: options.stdinFd ?? (watched ? "pipe" : "ignore"),
-    stdout: "pipe",
-    stderr: "pipe",
+    stdio: [
+      options.stdinFd ?? (watched ? "pipe" : "ignore"),
+      "pipe",
+      "pipe",
+      ...(options.thirdFd === undefined ? [] : [options.thirdFd]),
+    ],
   });
   const onLine = options.onLine ?? (() => undefined);
+  const closeStdin = async (): Promise<void> => {
+    await program.exited;
+    if (typeof program.stdin === "object") await program.stdin.end();
+  };
   const exited = Promise.all([
-    program.exited,
+    closeStdin(),
     readLines(program.stdout, onLine),
     readLines(program.stderr, onLine),
   ]).then((): ChildExit => ({

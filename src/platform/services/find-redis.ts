@@ -47,7 +47,12 @@ export async function findInstalledRedis(path: string): Promise<RedisBinary | un
  * @param options.environment of apt: the names of proxies
  * @throws Error that says what to install by hand
  */
-export async function unpackRedis(directory: string, report: (text: string) => void): Promise<RedisBinary> {
+export async function unpackRedis(options: {
+  directory: string;
+  environment: Readonly<Record<string, string>>;
+  report: (text: string) => void;
+}): Promise<RedisBinary> {
+  const { directory, environment } = options;
   const unpacked = await readUnpacked(directory);
   if (unpacked) return unpacked;
   try {

@@ -1,3 +1,4 @@
+import { openSync } from "node:fs";
 import { chown, mkdir, open, readFile, readlink, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import postgres from "postgres";
@@ -90,6 +91,8 @@ export async function preparePostgres(options: {
     await makeData({ dataDir, binaries, runAs, password });
   }
   await waitForOrphan(dataDir);
+  // Open as long as this process lives: each restart hands it on again.
+  const folderFd = runAs ? openSync(dataDir, "r") : undefined;
   const port = freePort();
   const superuserUrl = `postgres://postgres:${password}@127.0.0.1:${port}/postgres`;
   const settings = { ...SETTINGS, ...options.settings, port: String(port) };
@@ -103,8 +106,9 @@ export async function preparePostgres(options: {
         ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
       ],
       env: { PATH: "/usr/bin:/bin", LANG: "C" },
-      cwd: dataDir,
+      cwd: "/",
       runAs,
+      thirdFd: folderFd,
       // The postmaster ends its own children at once; the next start recovers from the log.
       deathSignal: "QUIT",
     },
@@ -131,11 +135,11 @@ async function dataMajorOf(dataDir: string): Promise<number | undefined> {
 }
 
 /**
- * The data folder's name for the server. A user that root dropped to may not walk a 0700 home above it; the working
- * directory, already open, needs no walk.
+ * The data folder's name for the server. A user that root dropped to may not walk a 0700 home above it; descriptor 3,
+ * opened by root and inherited by every process of the server, needs no walk.
  */
 function seenFrom(dataDir: string, runAs: SystemUser | undefined): string {
-  return runAs ? "/proc/self/cwd" : dataDir;
+  return runAs ? "/proc/self/fd/3" : dataDir;
 }
 
 async function makeData(options: {
@@ -152,6 +156,7 @@ async function makeData(options: {
   await mkdir(unfinished, { recursive: true, mode: 0o700 });
   await rm(passwordFile, { force: true });
   const input = await open(passwordFile, "w+", 0o600);
+  const folder = runAs ? await open(unfinished, "r") : undefined;
   try {
     await input.write(`${options.password}\n`, 0);
     if (runAs) {
@@ -164,14 +169,15 @@ async function makeData(options: {
         name: "initdb",
         argv: [join(options.binaries.binDir, "initdb"), ...INITDB_OPTIONS, "-D", seenFrom(unfinished, runAs)],
         env: { PATH: "/usr/bin:/bin", LANG: "C" },
-        cwd: unfinished,
+        cwd: "/",
         runAs,
+        thirdFd: folder?.fd,
         stdinFd: input.fd,
       },
       INITDB_TIMEOUT_MS,
     );
   } finally {
-    await input.close();
+    await Promise.all([input.close(), folder?.close()]);
     await rm(passwordFile, { force: true });
   }
   await rename(unfinished, dataDir);
