@@ -64,16 +64,17 @@ async function createIngress(runtime: Runtime): Promise<IngressDeps> {
     onReconnect: () => endpoints.clear(),
   });
   const client = runtime.openRedis("ingest");
+  const capacity = startCapacityPoller(runtime);
   const batcher = new AcceptBatcher({
     client,
     cluster: "nodes" in client,
     capacity: config.streamCapacity,
+    isNearCapacity: () => capacity.isNearCapacity(),
     dedupeHotSeconds: config.dedupeHotSeconds,
     ackReplicas: config.ackReplicas,
     nowMs: () => runtime.clock.nowMs(),
     onBatch: metrics.onBatch,
   });
-  const capacity = startCapacityPoller(runtime);
   const deps: AcceptDeps = {
     runtime,
     endpoints,

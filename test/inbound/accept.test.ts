@@ -115,7 +115,7 @@ describe("POST /webhooks/:tenant/:path", () => {
     }
   });
 
-  test("counts each accepted webhook once in the ledger", async () => {
+  test("counts each accepted webhook once in the ledgers", async () => {
     const endpoint = await makeEndpoint(edge);
     const keys = inboundKeys(partitionOf(endpoint.id, edge.runtime.config.streamPartitions));
     const field = `${edge.ctx.tenantId}/accepted`;

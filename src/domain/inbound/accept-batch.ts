@@ -30,6 +30,8 @@ export interface AcceptBatchOptions {
   /** On a Cluster one call a partition, elsewhere one call for all partitions of the turn. */
   cluster: boolean;
   capacity: number;
+  /** False while every partition is so far from its capacity that the script need not look. */
+  isNearCapacity: () => boolean;
   dedupeHotSeconds: number;
   /** Replicas that must have the batch before its senders get their 200; 0: none. */
   ackReplicas: number;
@@ -74,6 +76,8 @@ export class AcceptBatcher {
   readonly #options: AcceptBatchOptions;
   readonly #call: (keys: readonly string[], args: readonly ScriptArgument[]) => Promise<unknown>;
   readonly #lanes = new Map<number, Lane>();
+  /** By partition, the generation whose expiry this process has set. */
+  #kept: number[] = [];
 
   constructor(options: AcceptBatchOptions) {
     this.#options = options;
@@ -125,6 +129,7 @@ export class AcceptBatcher {
       }
     } catch (error) {
       this.#options.onBatch(ordered.length, error as Error);
+      this.#kept = [];
       for (const { settle } of ordered) settle(UNAVAILABLE);
       // Those who waited behind it would wait as long again for the same silence.
       for (const { settle } of lane.waiting.splice(0)) settle(UNAVAILABLE);
@@ -138,23 +143,20 @@ export class AcceptBatcher {
   }
 
   #compose(byPartition: Map<number, Waiting[]>): { keys: string[]; args: ScriptArgument[] } {
-    const { capacity, dedupeHotSeconds, nowMs } = this.#options;
+    const { capacity, dedupeHotSeconds, nowMs, isNearCapacity } = this.#options;
     const generation = Math.floor(nowMs() / 1000 / dedupeHotSeconds);
     const keys: string[] = [];
     const rateKeys: string[] = [];
     const endpointArgs: ScriptArgument[] = [];
     const requestArgs: ScriptArgument[] = [];
     const endpointIndex = new Map<CachedEndpoint, number>();
-    const rateKeyBase = byPartition.size * 4;
+    const rateKeyBase = byPartition.size * 3 + 1;
+    let ledger = "";
     for (const [partition, requests] of byPartition) {
       const names = inboundKeys(partition);
-      keys.push(
-        names.stream,
-        seenKey(partition, generation),
-        seenKey(partition, generation - 1),
-        names.ledger,
-      );
-      requestArgs.push(requests.length);
+      ledger = names.ledger;
+      keys.push(names.stream, seenKey(partition, generation), seenKey(partition, generation - 1));
+      requestArgs.push(this.#keepSeconds(partition, generation), requests.length);
       for (const { command } of requests) {
         const { endpoint } = command;
         let index = endpointIndex.get(endpoint);
@@ -173,18 +175,19 @@ export class AcceptBatcher {
         requestArgs.push(index, command.eventKey, command.dedupeValue, command.meta, command.body);
       }
     }
-    keys.push(...rateKeys);
+    keys.push(ledger, ...rateKeys);
+    const checkedCapacity = isNearCapacity() ? capacity : 0;
     return {
       keys,
-      args: [
-        byPartition.size,
-        endpointIndex.size,
-        capacity,
-        2 * dedupeHotSeconds,
-        ...endpointArgs,
-        ...requestArgs,
-      ],
+      args: [byPartition.size, endpointIndex.size, checkedCapacity, ...endpointArgs, ...requestArgs],
     };
+  }
+
+  /** The life of a generation's hash is set once by each process, and again after an error: Redis may have lost it. */
+  #keepSeconds(partition: number, generation: number): number {
+    if (this.#kept[partition] === generation) return 0;
+    this.#kept[partition] = generation;
+    return 2 * this.#options.dedupeHotSeconds;
   }
 }
 

@@ -3,20 +3,20 @@
 --   because a script is not rolled back. A failing XADD refuses its own request only.
 -- Guarantee: an event id is remembered only after its entry is in the stream, in the same atomic step; a repeated
 --   call with the same requests finds the first receipt ids and adds nothing.
--- KEYS: four for each partition: stream, seen (current generation), seen (previous generation), ledger;
---   then one rate key for each endpoint that has a limit. All of one partition on a Cluster; several elsewhere.
--- ARGV: partitions, endpoints, capacity of a partition, seconds to keep a generation,
+-- KEYS: three for each partition: stream, seen (current generation), seen (previous generation); then one ledger, of
+--   any of these partitions; then one rate key for each endpoint that has a limit. All of one partition on a Cluster.
+-- ARGV: partitions, endpoints, capacity of a partition (0: far away, not looked at),
 --   then for each endpoint: tenant id, index of its rate key in KEYS (0: none), emission interval in
 --   microseconds, burst tolerance in microseconds;
---   then for each partition: number of requests, and for each request: endpoint index, dedupe field, dedupe value
+--   then for each partition: seconds to keep its generation (0: set already), number of requests, and for each request: endpoint index, dedupe field, dedupe value
 --   (28 characters: receipt id and body hash; 38: with the second from which 300 s count), metadata, body
 --   ("" for a body that lies in Postgres).
 -- Output: one element for each request, in order: 1 accepted; "d<dedupe value>" duplicate; "l<ms>" rate limited,
 --   try again after so many milliseconds; "f" partition full; "e<message>" the stream refused the entry.
 
 local partitions, endpoints = tonumber(ARGV[1]), tonumber(ARGV[2])
-local capacity, keepSeconds = tonumber(ARGV[3]), tonumber(ARGV[4])
-local at = 5
+local capacity = tonumber(ARGV[3])
+local at = 4
 
 local time = redis.call('TIME')
 local nowSeconds = tonumber(time[1])
@@ -55,19 +55,19 @@ end
 
 local reply = {}
 local r = 0
+local accepted, ledgerFields = {}, {}
 
 for p = 1, partitions do
-  local k = (p - 1) * 4
+  local k = (p - 1) * 3
   local stream, seen, previous = KEYS[k + 1], KEYS[k + 2], KEYS[k + 3]
-  local count = tonumber(ARGV[at])
-  at = at + 1
-  local first = at
+  local keepSeconds, count = tonumber(ARGV[at]), tonumber(ARGV[at + 1])
+  local first = at + 2
   local fields = {}
   for i = 1, count do fields[i] = ARGV[first + (i - 1) * 5 + 1] end
   local current = redis.call('HMGET', seen, unpack(fields))
   local before = redis.call('HMGET', previous, unpack(fields))
-  local room = capacity - redis.call('XLEN', stream)
-  local fresh, remember, accepted, ledgerFields = {}, {}, {}, {}
+  local room = capacity > 0 and capacity - redis.call('XLEN', stream) or math.huge
+  local fresh, remember = {}, {}
   for i = 1, count do
     local a = first + (i - 1) * 5
     local index, field, value = tonumber(ARGV[a]), fields[i], ARGV[a + 2]
@@ -108,16 +108,20 @@ for p = 1, partitions do
   at = first + count * 5
   if #remember > 0 then
     redis.call('HSET', seen, unpack(remember))
-    redis.call('EXPIRE', seen, keepSeconds, 'NX')
-    -- One read and one write for all tenants of the batch, instead of a counter command for each.
-    local counted = redis.call('HMGET', KEYS[k + 4], unpack(ledgerFields))
-    local ledger = {}
-    for i, counter in ipairs(ledgerFields) do
-      ledger[#ledger + 1] = counter
-      ledger[#ledger + 1] = string.format('%.0f', tonumber(counted[i] or '0') + accepted[counter])
-    end
-    redis.call('HSET', KEYS[k + 4], unpack(ledger))
+    if keepSeconds > 0 then redis.call('EXPIRE', seen, keepSeconds, 'NX') end
   end
+end
+
+if #ledgerFields > 0 then
+  -- One read and one write for all tenants of the call, instead of a counter command for each.
+  local ledger = KEYS[partitions * 3 + 1]
+  local counted = redis.call('HMGET', ledger, unpack(ledgerFields))
+  local counts = {}
+  for i, counter in ipairs(ledgerFields) do
+    counts[#counts + 1] = counter
+    counts[#counts + 1] = string.format('%.0f', tonumber(counted[i] or '0') + accepted[counter])
+  end
+  redis.call('HSET', ledger, unpack(counts))
 end
 
 for i = 1, endpoints do

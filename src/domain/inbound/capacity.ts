@@ -10,10 +10,15 @@ export type CapacityRefusal = "tenant_full" | "memory_full" | "redis_away";
 export interface Capacity {
   /** Why this tenant's requests are to be refused now; undefined: there is room. */
   refusal(tenantId: string): CapacityRefusal | undefined;
+  /** False while every partition has room for more than can come before the next look. */
+  isNearCapacity(): boolean;
 }
 
 /** Refresh of the sums: at 40,000 accepts a second a tenant overshoots its share by 10,000 entries at most. */
 const POLL_EVERY_MS = 250;
+
+/** Room that counts as far from full: twenty times what 40,000 accepts a second can add between two looks. */
+const HEADROOM_ENTRIES = 200_000;
 
 /** Failed looks, of at most a second each, after which Redis counts as away. */
 const FAILURES_MAX = 2;
@@ -21,6 +26,7 @@ const FAILURES_MAX = 2;
 /** What a look at Redis sees. */
 interface Sums {
   memoryFull: boolean;
+  nearCapacity: boolean;
   fullTenants: ReadonlySet<string>;
 }
 
@@ -31,7 +37,7 @@ interface Sums {
 export function startCapacityPoller(runtime: Runtime): Capacity {
   const client = runtime.openRedis("ingest");
   const read = createReader(runtime, client);
-  let sums: Sums = { memoryFull: false, fullTenants: new Set() };
+  let sums: Sums = { memoryFull: false, nearCapacity: true, fullTenants: new Set() };
   let failures = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let stopped = false;
@@ -57,6 +63,7 @@ export function startCapacityPoller(runtime: Runtime): Capacity {
       if (sums.memoryFull) return "memory_full";
       return sums.fullTenants.has(tenantId) ? "tenant_full" : undefined;
     },
+    isNearCapacity: () => sums.nearCapacity || failures > 0,
   };
 }
 
@@ -77,6 +84,7 @@ function createReader(runtime: Runtime, client: RedisClient): () => Promise<Sums
             ),
           );
     return {
+      nearCapacity: use.entriesOfFullest > streamCapacity - HEADROOM_ENTRIES,
       memoryFull: use.memoryShare >= MEMORY_WATERMARK,
       fullTenants: tenantsOver(depths, tenantEntriesMax),
     };
