@@ -79,7 +79,7 @@ describe("hub tenants create", () => {
   test("prints exactly the tenant and the key", async () => {
     const { code, out, err } = await run(["tenants", "create", "--slug", "by-command"], hub.env);
     expect([code, err]).toEqual([0, ""]);
-    const made = JSON.parse(out) as { apiKey: string };
+    const made = JSON.parse(out) as { tenant: object; apiKey: string };
     expect(made).toEqual({
       tenant: { id: expect.any(String), slug: "by-command" },
       apiKey: expect.any(String),

@@ -33,7 +33,7 @@ afterAll(async () => {
   await keySet.stop(true);
 });
 
-const claims = (more: JWTPayload = {}): JWTPayload => ({
+const claims = (more: Record<string, unknown> = {}): JWTPayload => ({
   iss: ISSUER,
   aud: AUDIENCE,
   sub: "user-1",
@@ -95,7 +95,7 @@ describe("authenticate() with a token of a key set", () => {
     expect((await ask(await sign(claims({ scope: undefined })))).status).toBe(403);
   });
 
-  test.each<[string, JWTPayload]>([
+  test.each<[string, Record<string, unknown>]>([
     ["a wrong issuer", { iss: "https://evil.example.test/" }],
     ["a wrong audience", { aud: "another-service" }],
     ["an expiry in the past", { exp: Math.floor(Date.now() / 1000) - 60 }],

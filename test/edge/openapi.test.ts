@@ -1,0 +1,168 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { Validator } from "@seriousme/openapi-schema-validator";
+import { SCOPES } from "../../src/domain/context.ts";
+import type { OpenApiDocument } from "../../src/edge/openapi.ts";
+import { PUBLIC_ROUTES } from "../../src/edge/public-routes.ts";
+import { type Answer, scopesWithout, startTestApp, type TestApp, type TestTenant } from "./app-fixture.ts";
+import { ROUTE_FIXTURES, type RouteFixture } from "./route-fixtures.ts";
+
+let hub: TestApp;
+let document: OpenApiDocument;
+beforeAll(async () => {
+  // All cases share a few tenants; the limit has its own test.
+  hub = await startTestApp({ env: { API_RATE_LIMIT: "100000/60" } });
+  document = (await hub.call("GET", "/openapi.json")).json as unknown as OpenApiDocument;
+});
+afterAll(() => hub.stop());
+
+function operations(): { name: string; path: string; method: string; statuses: string[] }[] {
+  return Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, { responses }]) => ({
+      name: `${method.toUpperCase()} ${path}`,
+      path,
+      method: method.toUpperCase(),
+      statuses: Object.keys(responses),
+    })),
+  );
+}
+
+const isPublic = (name: string): boolean => Object.hasOwn(PUBLIC_ROUTES, name);
+const guarded = () => operations().filter(({ name }) => !isPublic(name));
+
+/** The fixture's object under a path, or what stands for one that does not exist. */
+function pathOf(template: string, params: Record<string, string>): string {
+  return template.replaceAll(/\{(\w+)\}/g, (_match, name: string) => params[name] ?? crypto.randomUUID());
+}
+
+const send = (method: string, path: string, fixture: RouteFixture, key: string): Promise<Answer> =>
+  hub.call(method, path, { key, ...(fixture.body === undefined ? {} : { body: fixture.body() }) });
+
+const withoutRequestId = ({ status, json }: Answer) => ({ status, json: { ...json, requestId: "" } });
+
+/** A tenant with a key that holds every scope. */
+async function fullTenant(): Promise<TestTenant & { fullKey: string }> {
+  const tenant = await hub.newTenant();
+  return { ...tenant, fullKey: (await hub.newKey(tenant, { scopes: [...SCOPES] })).key };
+}
+
+describe("createDocument()", () => {
+  test("is valid OpenAPI 3.1", async () => {
+    const result = await new Validator().validate(structuredClone(document) as never);
+    expect(result.errors ?? []).toEqual([]);
+    expect(result.valid).toBe(true);
+    expect(document.openapi).toBe("3.1.0");
+  });
+
+  test("describes every registered route, except those that are hidden", () => {
+    const hidden = hub.app.routes.filter(({ hooks }) => hooks["detail"]?.hide === true);
+    expect(operations().length).toBe(hub.app.routes.length - hidden.length);
+  });
+
+  test("gives every operation a unique id, a summary, a tag and an answer for success", () => {
+    const all = Object.values(document.paths).flatMap((methods) => Object.values(methods));
+    expect(new Set(all.map(({ operationId }) => operationId)).size).toBe(all.length);
+    for (const operation of all) {
+      expect(operation.summary ?? "").not.toBe("");
+      expect(operation.tags?.length).toBe(1);
+      expect(Object.keys(operation.responses).some((status) => status.startsWith("2"))).toBe(true);
+    }
+  });
+
+  test("names problem documents as application/problem+json and JSON bodies only", () => {
+    for (const methods of Object.values(document.paths)) {
+      for (const { responses, requestBody } of Object.values(methods)) {
+        for (const [status, { content }] of Object.entries(responses)) {
+          const isProblem = JSON.stringify(content ?? {}).includes("urn:hub:error:");
+          if (status >= "400" && isProblem)
+            expect(Object.keys(content!)).toEqual(["application/problem+json"]);
+        }
+        expect(Object.keys(requestBody?.content ?? { "application/json": 1 })).toEqual(["application/json"]);
+      }
+    }
+  });
+
+  test("keeps no word of the framework", () => {
+    expect(JSON.stringify(document)).not.toMatch(/"(elysiaMeta|numeric|Kind|void)"|"type":"Date"/);
+  });
+});
+
+describe("every guarded route", () => {
+  test("has a fixture here, and no fixture is left over", () => {
+    const names = guarded().map(({ name }) => name);
+    expect(names.filter((name) => !Object.hasOwn(ROUTE_FIXTURES, name))).toEqual([]);
+    expect(Object.keys(ROUTE_FIXTURES).filter((name) => !names.includes(name))).toEqual([]);
+  });
+
+  test("answers 401 without a key, with one body", async () => {
+    for (const { name, method, path } of guarded()) {
+      const answer = await hub.call(method, pathOf(path, {}), method === "GET" ? {} : { body: {} });
+      expect({ name, status: answer.status, code: answer.json["code"] }).toEqual({
+        name,
+        status: 401,
+        code: "unauthenticated",
+      });
+    }
+  });
+
+  test("answers 403 to a key with every scope but the one it needs", async () => {
+    const tenant = await fullTenant();
+    for (const { name, method, path } of guarded()) {
+      const fixture = ROUTE_FIXTURES[name]!;
+      const params = (await fixture.make?.(hub, tenant)) ?? {};
+      const { key } = await hub.newKey(tenant, { scopes: scopesWithout(fixture.scope) });
+      const answer = await send(method, pathOf(path, params), fixture, key);
+      expect({ name, status: answer.status, code: answer.json["code"] }).toEqual({
+        name,
+        status: 403,
+        code: "forbidden",
+      });
+    }
+  });
+
+  test("answers another tenant's object as one that does not exist, and its own with 2xx", async () => {
+    const [mine, theirs] = [await fullTenant(), await fullTenant()];
+    for (const { name, method, path, statuses } of guarded()) {
+      const fixture = ROUTE_FIXTURES[name]!;
+      const params = (await fixture.make?.(hub, mine)) ?? {};
+      if (fixture.make !== undefined) {
+        const foreign = await send(method, pathOf(path, params), fixture, theirs.fullKey);
+        const unknown = await send(method, pathOf(path, {}), fixture, theirs.fullKey);
+        expect({ name, status: foreign.status }).toEqual({ name, status: 404 });
+        expect(withoutRequestId(foreign)).toEqual(withoutRequestId(unknown));
+        expect([...foreign.headers.keys()]).toEqual([...unknown.headers.keys()]);
+      }
+      const own = await send(method, pathOf(path, params), fixture, mine.fullKey);
+      expect({
+        name,
+        ok: own.status >= 200 && own.status < 300,
+        text: own.status < 300 ? "" : own.text,
+      }).toEqual({
+        name,
+        ok: true,
+        text: "",
+      });
+      expect(statuses).toContain(String(own.status));
+    }
+  });
+
+  test("lists nothing of another tenant", async () => {
+    const [mine, theirs] = [await fullTenant(), await fullTenant()];
+    for (const { name, method, path } of guarded()) {
+      const fixture = ROUTE_FIXTURES[name]!;
+      if (method !== "GET" || path.includes("{")) continue;
+      for (const other of guarded()) await ROUTE_FIXTURES[other.name]!.make?.(hub, mine);
+      const list = await send(method, path, fixture, theirs.fullKey);
+      expect({ name, leaks: list.text.includes(mine.id) }).toEqual({ name, leaks: false });
+    }
+  });
+});
+
+describe("every public route", () => {
+  test("is registered, and needs no key", async () => {
+    for (const name of Object.keys(PUBLIC_ROUTES)) {
+      const [method, path] = name.split(" ") as [string, string];
+      const answer = await hub.call(method, path);
+      expect({ name, refused: [401, 403, 404].includes(answer.status) }).toEqual({ name, refused: false });
+    }
+  });
+});

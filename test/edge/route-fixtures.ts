@@ -1,0 +1,73 @@
+import type { Scope } from "../../src/domain/context.ts";
+import { createEndpoint } from "../../src/domain/inbound/create-endpoint.ts";
+import { newId, timeOfId } from "../../src/platform/uuid.ts";
+import type { TestApp, TestTenant } from "./app-fixture.ts";
+
+/** How a test reaches one route: what it needs to succeed. */
+export interface RouteFixture {
+  /** The scope without which the route answers 403. */
+  scope: Scope;
+  /** Makes an object of the tenant; answers the path's parameters. Left out: the path has none. */
+  make?: (hub: TestApp, tenant: TestTenant) => Promise<Record<string, string>>;
+  /** A body that the route takes. */
+  body?: () => unknown;
+}
+
+const makeKey: RouteFixture["make"] = async (hub, tenant) => ({
+  id: (await hub.newKey(tenant, { role: "viewer" })).id,
+});
+
+const makeEndpoint: RouteFixture["make"] = async (_hub, tenant) => ({
+  id: (await createEndpoint(tenant.ctx, { handlerType: "CUSTOM", signatureScheme: "github" })).id,
+});
+
+const makeApiLog: RouteFixture["make"] = async (hub, tenant) => {
+  const id = newId();
+  await hub.runtime.sqlSystem`
+    insert into api_request_logs (id, tenant_id, direction, method, url, status, created_at)
+    values (${id}, ${tenant.id}, 'INBOUND', 'POST', 'http://localhost/x', 'SUCCESS', ${new Date(timeOfId(id))})`;
+  return { logId: id };
+};
+
+const makeIntegration: RouteFixture["make"] = async (hub, tenant) => {
+  const [providerId, id] = [newId(), newId()];
+  await hub.runtime.sqlSystem`
+    insert into integration_providers (id, tenant_id, code, name, category, config_schema, auth_type)
+    values (${providerId}, ${tenant.id}, ${`p-${providerId}`}, 'A provider', 'CRM', '{}', 'NONE')`;
+  await hub.runtime.sqlSystem`
+    insert into integrations (id, tenant_id, provider_id, name, config, auth_type)
+    values (${id}, ${tenant.id}, ${providerId}, 'An integration', '{}', 'NONE')`;
+  return { id };
+};
+
+/** Every operation that needs a credential. The test names those that are missing here. */
+export const ROUTE_FIXTURES: Readonly<Record<string, RouteFixture>> = {
+  "GET /api/v1/api-keys": { scope: "keys:write" },
+  "POST /api/v1/api-keys": { scope: "keys:write", body: () => ({ name: "x", scopes: ["webhooks:read"] }) },
+  "DELETE /api/v1/api-keys/{id}": { scope: "keys:write", make: makeKey },
+  "GET /api/v1/audit-log": { scope: "logs:read" },
+  "POST /api/v1/tenants": {
+    scope: "platform:admin",
+    body: () => ({ slug: `t${crypto.randomUUID().slice(0, 13)}` }),
+  },
+  "GET /api/v1/webhooks/endpoints": { scope: "webhooks:read" },
+  "POST /api/v1/webhooks/endpoints": {
+    scope: "webhooks:write",
+    body: () => ({ handlerType: "CUSTOM", signatureScheme: "github" }),
+  },
+  "GET /api/v1/webhooks/endpoints/{id}": { scope: "webhooks:read", make: makeEndpoint },
+  "PUT /api/v1/webhooks/endpoints/{id}": {
+    scope: "webhooks:write",
+    make: makeEndpoint,
+    body: () => ({ status: "PAUSED" }),
+  },
+  "DELETE /api/v1/webhooks/endpoints/{id}": { scope: "webhooks:write", make: makeEndpoint },
+  "POST /api/v1/webhooks/endpoints/{id}/rotate-secret": {
+    scope: "webhooks:write",
+    make: makeEndpoint,
+    body: () => ({}),
+  },
+  "GET /api/v1/api-logs/search": { scope: "logs:read" },
+  "GET /api/v1/api-logs/{logId}": { scope: "logs:read", make: makeApiLog },
+  "GET /api/v1/integrations/{id}/logs": { scope: "logs:read", make: makeIntegration },
+};
