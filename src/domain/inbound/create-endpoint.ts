@@ -78,7 +78,7 @@ export async function createEndpoint(ctx: Context, input: CreateEndpointInput): 
     });
     return (await getEndpointRow(tx, ctx.tenantId, id))!;
   });
-  await publishEndpointChange(ctx.runtime, id);
+  await publishEndpointChange(ctx, id);
   return { ...presentEndpoint(ctx.runtime.config, row), secretKey: secret };
 }
 

@@ -19,5 +19,5 @@ export async function deleteEndpoint(ctx: Context, input: { id: string }): Promi
       objectId: input.id,
     });
   });
-  await publishEndpointChange(ctx.runtime, input.id);
+  await publishEndpointChange(ctx, input.id);
 }

@@ -61,6 +61,6 @@ export async function rotateEndpointSecret(
     });
     return { secretKey: secret, previousExpiresAt: overlapSeconds > 0 ? expiresAt : null };
   });
-  await publishEndpointChange(ctx.runtime, input.id);
+  await publishEndpointChange(ctx, input.id);
   return rotated;
 }

@@ -60,7 +60,7 @@ export async function updateEndpoint(
     });
     return (await getEndpointRow(tx, ctx.tenantId, input.id))!;
   });
-  await publishEndpointChange(ctx.runtime, input.id);
+  await publishEndpointChange(ctx, input.id);
   return presentEndpoint(ctx.runtime.config, row);
 }
 
