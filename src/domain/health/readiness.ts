@@ -133,8 +133,13 @@ async function checkRedis(runtime: Runtime): Promise<ReadinessFault[]> {
   const faults: ReadinessFault[] = [];
   if (weaknesses.length > 0) {
     // Settings can be changed while it runs; refused at boot, they are no reason to drop traffic now.
-    const mode = config.redisDurability === "relaxed" ? "REDIS_DURABILITY=relaxed: " : "";
-    faults.push(fault("durability", `${mode}an accepted webhook can be lost; the log says why.`, false));
+    faults.push(
+      fault(
+        "durability",
+        "Redis may evict, or does not fsync every write: an accepted webhook can be lost.",
+        false,
+      ),
+    );
   }
   if (use.memoryShare >= MEMORY_WATERMARK) {
     faults.push(fault("capacity", `Redis has used ${percent(use.memoryShare)} of its memory.`, false));
