@@ -84,4 +84,6 @@ async function installPackages(): Promise<boolean> {
   return false;
 }
 
+// A signal alone would skip the exit handlers, by which servers and generators are ended with the benchmark.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
 process.exitCode = await main(process.argv.slice(2));

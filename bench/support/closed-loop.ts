@@ -30,7 +30,6 @@ interface Autocannon {
     connections: number;
     duration: number;
     timeout: number;
-    ignoreCoordinatedOmission: true;
     requests: { method: "POST"; path: string; setupRequest(request: AutocannonRequest): AutocannonRequest }[];
   }): Promise<AutocannonResult>;
 }
@@ -51,8 +50,8 @@ interface AutocannonResult {
 }
 
 /**
- * Sends from each connection as soon as it is answered, by autocannon, with distinct signed bodies. Its default
- * "correction" of latencies mixes seconds with milliseconds and invents samples, so it is off.
+ * Sends from each connection as soon as it is answered, by autocannon, with distinct signed bodies. No rate is
+ * given to it: with one it would "correct" latencies by samples of its own, seconds mistaken for milliseconds.
  */
 export async function runClosedLoop(plan: ClosedLoopPlan): Promise<ClosedLoopReport> {
   const module = (await import("autocannon" as string)) as { default: Autocannon };
@@ -65,7 +64,6 @@ export async function runClosedLoop(plan: ClosedLoopPlan): Promise<ClosedLoopRep
     connections: plan.connections,
     duration: plan.seconds,
     timeout: Math.ceil(plan.timeoutMs / 1000),
-    ignoreCoordinatedOmission: true,
     requests: [
       {
         method: "POST",

@@ -135,12 +135,16 @@ function parseWords(table: FlagTable, args: readonly string[]): Record<string, s
   }
 }
 
+const NAME_WIDTH = 30;
+
 /** The table as lines of help: name, meaning, default. */
 export function describeFlags(table: FlagTable): string {
   return Object.entries(table)
     .map(([name, flag]) => {
       const fallback = flag.fallbackText === "" ? "" : ` [${flag.fallbackText}]`;
-      return `  ${`--${name} ${flag.hint}`.trimEnd().padEnd(30)} ${flag.about}${fallback}`;
+      const words = `--${name} ${flag.hint}`.trimEnd();
+      const gap = words.length > NAME_WIDTH ? `\n${" ".repeat(NAME_WIDTH + 3)}` : " ";
+      return `  ${words.padEnd(NAME_WIDTH)}${gap}${flag.about}${fallback}`;
     })
     .join("\n");
 }

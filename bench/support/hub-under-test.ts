@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -46,7 +46,10 @@ export async function startHub(overrides: Readonly<Record<string, string>> = {})
     env: { ...env, HUB_HOME: home, PORT: String(port), ...overrides },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  const killAtExit = (): void => child.kill("SIGKILL");
+  const killAtExit = (): void => {
+    child.kill("SIGKILL");
+    rmSync(home, { recursive: true, force: true });
+  };
   process.once("exit", killAtExit);
   const output: string[] = [];
   void collect(child.stdout, output);
