@@ -1,10 +1,10 @@
 import { parseArgs } from "node:util";
-import { VARIABLES } from "../platform/config-variables.ts";
 import { ConfigError, loadConfig } from "../platform/config.ts";
 import { createLogger } from "../platform/log.ts";
 import { createRuntime } from "../platform/runtime.ts";
 import { HubError } from "../domain/errors.ts";
 import { type Command, COMMANDS, type Options } from "./commands.ts";
+import { configTable } from "./config-table.ts";
 import { findServices } from "./find-services.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -18,7 +18,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
   try {
     const [words, rest] = splitWords(args);
     if (words === "" || words === "help") return print(usage());
-    if (words === "config") return print(describeVariables());
+    if (words === "config") return print(configTable());
     const command = COMMANDS[words];
     if (command === undefined) throw new UsageError(`no command "${words}"`);
     return print(JSON.stringify(await runCommand(command, readOptions(command, rest))));
@@ -77,16 +77,8 @@ function usage(): string {
   return [
     "Usage:",
     ...lines,
-    "  bun run hub config\n      list every environment variable with its default",
+    "  bun run hub config\n      list every environment variable with its default, as a Markdown table",
     "",
     "Works on the hub that `start` runs in HUB_HOME (.hub), or on DATABASE_URL and REDIS_URL when they are set.",
   ].join("\n");
-}
-
-function describeVariables(): string {
-  return Object.entries(VARIABLES)
-    .map(([name, { defaultText, about }]: [string, { defaultText?: string; about: string }]) => {
-      return `${name}=${defaultText ?? ""}\n    ${about}`;
-    })
-    .join("\n");
 }

@@ -1,0 +1,144 @@
+import { describe, expect, test } from "bun:test";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** A test that proves a line: file below `test/`, and the beginning of the test's name. */
+type Proof = readonly [file: string, test: string];
+
+/** One line of the specification's "Testing Checklist". */
+interface Line {
+  section: "Unit Tests" | "Integration Tests" | "E2E Tests";
+  line: string;
+  proofs: readonly Proof[];
+  /** What of the line belongs to a capability that is still to come; left out when the line is proved whole. */
+  open?: string;
+}
+
+/** The specification's testing checklist, in its order and its words. */
+const CHECKLIST: readonly Line[] = [
+  {
+    section: "Unit Tests",
+    line: "Credential encryption/decryption",
+    proofs: [
+      ["vault/aead.test.ts", "open() gives back what seal() took"],
+      ["vault/aead.test.ts", "open() refuses every changed bit"],
+      ["vault/vault.test.ts", "openSecret() gives back the text"],
+      ["vault/vault.test.ts", "openSecret() refuses a blob that was moved"],
+    ],
+  },
+  {
+    section: "Unit Tests",
+    line: "Webhook signature verification",
+    proofs: [
+      ["inbound/verify-signature.test.ts", "takes every hash in every encoding"],
+      ["inbound/verify-signature.test.ts", "refuses a signature of another hash"],
+      ["inbound/bad-input.test.ts", "doubled is refused with 400"],
+    ],
+  },
+  {
+    section: "Unit Tests",
+    line: "Rate limit calculation",
+    proofs: [["inbound/accept.test.ts", "refuses what exceeds the endpoint's rate"]],
+    open: "limits of calls out belong to the gateway",
+  },
+  {
+    section: "Unit Tests",
+    line: "Circuit breaker state transitions",
+    proofs: [],
+    open: "circuit breaker",
+  },
+  {
+    section: "Unit Tests",
+    line: "Transformation rule application",
+    proofs: [
+      ["transformations/jsonata-pool.test.ts", "maps a document given as JSON text or as a value"],
+      ["transformations/jsonata-pool.test.ts", "stops endless recursion"],
+    ],
+    open: "templates from and to XML, CSV and X12 belong to the transformation engine",
+  },
+  {
+    section: "Unit Tests",
+    line: "Retry logic with backoff",
+    proofs: [],
+    open: "retries of deliveries",
+  },
+  { section: "Integration Tests", line: "OAuth flow completion", proofs: [], open: "OAuth" },
+  {
+    section: "Integration Tests",
+    line: "Webhook endpoint registration",
+    proofs: [
+      ["edge/webhook-endpoints.test.ts", "creates an endpoint under a generated path"],
+      ["edge/webhook-endpoints.test.ts", "takes the provider's own secret"],
+      ["inbound/accept.test.ts", "accepts a signed webhook"],
+    ],
+  },
+  { section: "Integration Tests", line: "Outbound webhook delivery", proofs: [], open: "deliveries" },
+  {
+    section: "Integration Tests",
+    line: "API request logging",
+    proofs: [
+      ["api-logs/writer.test.ts", "appendApiLogs() stores every column"],
+      ["api-logs/search.test.ts", "searchApiLogs() finds by each filter"],
+      ["api-logs/redact.test.ts", "headers() removes the values of secret headers"],
+    ],
+  },
+  { section: "Integration Tests", line: "Sync job execution", proofs: [], open: "sync jobs" },
+  {
+    section: "Integration Tests",
+    line: "Provider connectivity",
+    proofs: [],
+    open: "providers and the gateway",
+  },
+  {
+    section: "E2E Tests",
+    line: "Full integration setup flow",
+    proofs: [],
+    open: "integrations and the console",
+  },
+  {
+    section: "E2E Tests",
+    line: "Webhook round-trip",
+    proofs: [["inbound/accept.test.ts", "accepts a signed webhook, answers its receipt id"]],
+    open: "the way from the stream to the target service",
+  },
+  { section: "E2E Tests", line: "Batch sync processing", proofs: [], open: "sync jobs" },
+  {
+    section: "E2E Tests",
+    line: "Error handling and recovery",
+    proofs: [
+      ["edge/conventions.test.ts", "shows nothing of a fault of ours"],
+      ["inbound/bad-input.test.ts", "truncated by a client that leaves stores nothing"],
+    ],
+    open: "rounds of killed processes",
+  },
+  { section: "E2E Tests", line: "Circuit breaker behavior", proofs: [], open: "circuit breaker" },
+];
+
+/** Names of a file's tests, as far as they are written as text. */
+function testNames(file: string): string[] {
+  const text = readFileSync(join(import.meta.dirname, file), "utf8");
+  return [...text.matchAll(/\b(?:test|it)(?:\.\w+)?(?:<[^(]*>)?\(\s*(["'`])(.+?)\1\s*,/gs)].map(
+    (match) => match[2]!,
+  );
+}
+
+describe("the specification's testing checklist", () => {
+  test("is complete: 6 unit, 6 integration and 5 end-to-end lines, each once", () => {
+    const count = (section: Line["section"]): number =>
+      CHECKLIST.filter((line) => line.section === section).length;
+    expect([count("Unit Tests"), count("Integration Tests"), count("E2E Tests")]).toEqual([6, 6, 5]);
+    expect(new Set(CHECKLIST.map(({ section, line }) => section + line)).size).toBe(CHECKLIST.length);
+  });
+
+  test.each(CHECKLIST.map((line) => [`${line.section}: ${line.line}`, line] as const))(
+    "%s names tests that exist, or what is open",
+    (_name, { proofs, open }) => {
+      expect(proofs.length > 0 || open !== undefined).toBe(true);
+      const missing = proofs.filter(([file, name]) => {
+        if (!existsSync(join(import.meta.dirname, file))) return true;
+        return !testNames(file).some((known) => known.startsWith(name));
+      });
+      expect(missing).toEqual([]);
+    },
+  );
+});

@@ -1,0 +1,217 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { type Answer, startTestApp, type TestApp, type TestTenant } from "./app-fixture.ts";
+
+let hub: TestApp;
+let tenant: TestTenant;
+beforeAll(async () => {
+  hub = await startTestApp({ env: { PUBLIC_URL: "https://hub.example.test", API_RATE_LIMIT: "100000/60" } });
+  tenant = await hub.newTenant();
+});
+afterAll(() => hub.stop());
+
+const PATH = "/api/v1/webhooks/endpoints";
+const SECRET = "It's a Secret to Everybody";
+
+const create = (body: object, key = tenant.apiKey): Promise<Answer> => hub.call("POST", PATH, { key, body });
+const change = (id: unknown, body: object): Promise<Answer> =>
+  hub.call("PUT", `${PATH}/${String(id)}`, { key: tenant.apiKey, body });
+const show = (id: unknown): Promise<Answer> =>
+  hub.call("GET", `${PATH}/${String(id)}`, { key: tenant.apiKey });
+
+describe("POST /api/v1/webhooks/endpoints", () => {
+  test("creates an endpoint under a generated path with a generated secret", async () => {
+    const { status, json } = await create({ handlerType: "CUSTOM" });
+    expect(status).toBe(201);
+    expect(json["endpointPath"]).toMatch(/^[A-Za-z0-9_-]{22}$/);
+    expect(json["url"]).toBe(
+      `https://hub.example.test/webhooks/${tenant.slug}/${String(json["endpointPath"])}`,
+    );
+    expect(String(json["secretKey"]).length).toBeGreaterThanOrEqual(32);
+    expect(json).toMatchObject({
+      signatureScheme: "hmac",
+      status: "ACTIVE",
+      isEnabled: true,
+      eventTypes: [],
+      dedupeWindowSeconds: 259_200,
+      maxBodyBytes: 1_048_576,
+      rateLimit: null,
+      totalReceived: 0,
+    });
+  });
+
+  test("takes the provider's own secret and shows of it the last four characters only", async () => {
+    const created = await create({ handlerType: "CUSTOM", signatureScheme: "github", secretKey: SECRET });
+    expect(created.json).toMatchObject({ secretKey: SECRET, secretLast4: "body" });
+    const shown = await show(created.json["id"]);
+    expect(shown.json["secretLast4"]).toBe("body");
+    expect(shown.text).not.toContain(SECRET);
+    expect((await hub.call("GET", PATH, { key: tenant.apiKey })).text).not.toContain(SECRET);
+    const rows = await hub.runtime.sqlSystem`
+      select e::text as row from webhook_endpoints e where id = ${String(created.json["id"])}`;
+    expect(JSON.stringify(rows)).not.toContain(SECRET);
+  });
+
+  test("answers 409 for a path that is taken in this tenant, and takes it in another", async () => {
+    const body = { handlerType: "CUSTOM", endpointPath: "orders" };
+    expect((await create(body)).status).toBe(201);
+    const again = await create(body);
+    expect([again.status, again.json["code"]]).toEqual([409, "conflict"]);
+    const other = await hub.newTenant();
+    expect((await create(body, other.apiKey)).status).toBe(201);
+  });
+
+  test("answers 404 for another tenant's integration, like for one that does not exist", async () => {
+    const answer = await create({ handlerType: "CUSTOM", integrationId: crypto.randomUUID() });
+    expect([answer.status, answer.json["code"]]).toEqual([404, "not_found"]);
+  });
+
+  test.each<[string, object]>([
+    ["no handler type", {}],
+    ["an unknown handler type", { handlerType: "OTHER" }],
+    ["a path with a slash", { handlerType: "CUSTOM", endpointPath: "a/b" }],
+    ["a path of 201 characters", { handlerType: "CUSTOM", endpointPath: "a".repeat(201) }],
+    ["an unknown scheme", { handlerType: "CUSTOM", signatureScheme: "rot13" }],
+    ["a secret that is too short", { handlerType: "CUSTOM", signatureScheme: "github", secretKey: "x" }],
+    ["a whitelist that holds no address", { handlerType: "CUSTOM", ipWhitelist: ["example.test"] }],
+    ["a body limit over 25 MiB", { handlerType: "CUSTOM", maxBodyBytes: 26_214_401 }],
+    [
+      "a transformation that does not compile",
+      { handlerType: "CUSTOM", transformTemplate: { engine: "jsonata", expression: "$(" } },
+    ],
+    ["a field of the row that is not the caller's", { handlerType: "CUSTOM", totalReceived: 7 }],
+  ])("refuses %s with the field's path", async (_name, body) => {
+    const answer = await create(body);
+    expect([answer.status, answer.json["code"]]).toEqual([422, "invalid_input"]);
+    expect((answer.json["errors"] as { path: string }[])[0]!.path).toMatch(/^\//);
+  });
+
+  test("makes one endpoint for one Idempotency-Key", async () => {
+    const other = await hub.newTenant();
+    const request = {
+      key: other.apiKey,
+      body: { handlerType: "CUSTOM" },
+      headers: { "idempotency-key": "register-1" },
+    };
+    const first = await hub.call("POST", PATH, request);
+    const again = await hub.call("POST", PATH, request);
+    expect(again.json).toEqual(first.json);
+    const list = await hub.call("GET", PATH, { key: other.apiKey });
+    expect((list.json["data"] as unknown[]).length).toBe(1);
+  });
+});
+
+describe("PUT /api/v1/webhooks/endpoints/:id", () => {
+  test("changes the fields present, and null resets one", async () => {
+    const { json } = await create({
+      handlerType: "CUSTOM",
+      eventTypes: ["order.*"],
+      targetService: "billing",
+    });
+    const changed = await change(json["id"], {
+      eventTypes: null,
+      targetService: null,
+      dedupeWindowSeconds: 60,
+    });
+    expect(changed.status).toBe(200);
+    expect(changed.json).toMatchObject({
+      eventTypes: [],
+      targetService: null,
+      dedupeWindowSeconds: 60,
+      handlerType: "CUSTOM",
+      endpointPath: json["endpointPath"],
+    });
+    expect((await show(json["id"])).json).toEqual(changed.json);
+  });
+
+  test("keeps isEnabled and status in step", async () => {
+    const { json } = await create({ handlerType: "CUSTOM" });
+    expect((await change(json["id"], { isEnabled: false })).json).toMatchObject({
+      status: "DISABLED",
+      isEnabled: false,
+    });
+    expect((await change(json["id"], { isEnabled: true })).json).toMatchObject({
+      status: "ACTIVE",
+      isEnabled: true,
+    });
+    const paused = await change(json["id"], { status: "PAUSED" });
+    expect(paused.json).toMatchObject({ status: "PAUSED", isEnabled: false });
+    // Read and written back, nothing changes.
+    expect((await change(json["id"], { status: "PAUSED", isEnabled: false })).json["status"]).toBe("PAUSED");
+  });
+
+  test("names the changed fields in the audit log, never a value", async () => {
+    const { json } = await create({ handlerType: "CUSTOM" });
+    await change(json["id"], { targetService: "canary-service", maxBodyBytes: 1000 });
+    const log = await hub.call(
+      "GET",
+      `/api/v1/audit-log?objectId=${String(json["id"])}&verb=webhook_endpoint.update`,
+      {
+        key: tenant.apiKey,
+      },
+    );
+    expect(log.json["data"]).toEqual([
+      expect.objectContaining({ changedFields: ["targetService", "maxBodyBytes"] }),
+    ]);
+    expect(log.text).not.toContain("canary-service");
+  });
+});
+
+describe("POST /api/v1/webhooks/endpoints/:id/rotate-secret", () => {
+  const rotate = (id: unknown, body?: object): Promise<Answer> =>
+    hub.call("POST", `${PATH}/${String(id)}/rotate-secret`, {
+      key: tenant.apiKey,
+      ...(body ? { body } : {}),
+    });
+
+  test("makes a new secret without a body, the old one being good for a day", async () => {
+    const { json } = await create({ handlerType: "CUSTOM", signatureScheme: "github" });
+    const rotated = await rotate(json["id"]);
+    expect(rotated.status).toBe(200);
+    expect(rotated.json["secretKey"]).not.toBe(json["secretKey"]);
+    const aheadMs = Date.parse(String(rotated.json["previousExpiresAt"])) - Date.now();
+    expect(Math.abs(aheadMs - 86_400_000)).toBeLessThan(60_000);
+    expect((await show(json["id"])).json["previousSecretExpiresAt"]).toBe(rotated.json["previousExpiresAt"]);
+  });
+
+  test("takes a given secret, without overlap at 0, and refuses more than 7 days", async () => {
+    const { json } = await create({ handlerType: "CUSTOM", signatureScheme: "github" });
+    const rotated = await rotate(json["id"], { secretKey: SECRET, overlapSeconds: 0 });
+    expect(rotated.json).toEqual({ secretKey: SECRET, previousExpiresAt: null });
+    expect((await rotate(json["id"], { overlapSeconds: 604_801 })).status).toBe(422);
+    expect((await rotate(json["id"], { secretKey: "x" })).status).toBe(422);
+  });
+});
+
+describe("DELETE /api/v1/webhooks/endpoints/:id", () => {
+  test("takes the endpoint away and frees its path", async () => {
+    const body = { handlerType: "CUSTOM", endpointPath: "short-lived" };
+    const { json } = await create(body);
+    const gone = await hub.call("DELETE", `${PATH}/${String(json["id"])}`, { key: tenant.apiKey });
+    expect([gone.status, gone.text]).toEqual([204, ""]);
+    expect((await show(json["id"])).status).toBe(404);
+    expect((await hub.call("DELETE", `${PATH}/${String(json["id"])}`, { key: tenant.apiKey })).status).toBe(
+      404,
+    );
+    expect((await create(body)).status).toBe(201);
+  });
+});
+
+describe("GET /api/v1/webhooks/endpoints", () => {
+  test("narrows by status and pages newest first", async () => {
+    const other = await hub.newTenant();
+    const make = async (status: string): Promise<unknown> =>
+      (await create({ handlerType: "CUSTOM", status }, other.apiKey)).json["id"];
+    const ids = [await make("ACTIVE"), await make("PAUSED"), await make("ACTIVE")];
+    const list = async (query: string): Promise<Answer> =>
+      hub.call("GET", `${PATH}?${query}`, { key: other.apiKey });
+    const first = await list("limit=2");
+    expect((first.json["data"] as { id: string }[]).map(({ id }) => id) as unknown[]).toEqual([
+      ids[2],
+      ids[1],
+    ]);
+    const second = await list(`limit=2&cursor=${String(first.json["nextCursor"])}`);
+    expect((second.json["data"] as { id: string }[]).map(({ id }) => id) as unknown[]).toEqual([ids[0]]);
+    expect(second.json["nextCursor"]).toBeNull();
+    expect(((await list("status=PAUSED")).json["data"] as unknown[]).length).toBe(1);
+  });
+});
