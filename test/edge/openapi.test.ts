@@ -145,6 +145,25 @@ describe("every guarded route", () => {
     }
   });
 
+  test("that creates does so once for one Idempotency-Key", async () => {
+    const tenant = await fullTenant();
+    for (const { name, method, path, statuses } of guarded()) {
+      if (method !== "POST" || !statuses.includes("201")) continue;
+      const fixture = ROUTE_FIXTURES[name]!;
+      const params = (await fixture.make?.(hub, tenant)) ?? {};
+      const request = {
+        key: tenant.fullKey,
+        body: fixture.body?.(),
+        headers: { "idempotency-key": `once ${name}`.replaceAll(" ", "-") },
+      };
+      const first = await hub.call(method, pathOf(path, params), request);
+      const again = await hub.call(method, pathOf(path, params), request);
+      expect({ name, status: first.status }).toEqual({ name, status: 201 });
+      expect(again.json).toEqual(first.json);
+      expect(again.headers.get("idempotency-replayed")).toBe("true");
+    }
+  });
+
   test("lists nothing of another tenant", async () => {
     const [mine, theirs] = [await fullTenant(), await fullTenant()];
     for (const { name, method, path } of guarded()) {
