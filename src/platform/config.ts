@@ -110,6 +110,9 @@ function crossChecks(config: Config): string[] {
   if (config.authJwksUrl && config.authJwtSecret) {
     problems.push("AUTH_JWKS_URL and AUTH_JWT_SECRET: give one, not both (which keys are to be trusted?)");
   }
+  if (config.authJwtSecret !== undefined && Buffer.byteLength(config.authJwtSecret) < 32) {
+    problems.push("AUTH_JWT_SECRET: must have 32 bytes or more (RFC 7518 section 3.2)");
+  }
   if ((config.authJwksUrl || config.authJwtSecret) && (!config.authIssuer || !config.authAudience)) {
     problems.push(
       "AUTH_ISSUER and AUTH_AUDIENCE are needed with AUTH_JWKS_URL or AUTH_JWT_SECRET: a token for another service must not open this one",
