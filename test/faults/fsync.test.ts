@@ -1,11 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { newId } from "../../src/platform/uuid.ts";
-import {
-  type FaultyPostgres,
-  type HubProcesses,
-  startFaultyPostgres,
-  startHubProcesses,
-} from "./hub-processes.ts";
+import { type HubProcesses, startHubProcesses } from "./hub-processes.ts";
+import { startTestPostgresServer, type TestPostgresServer } from "../support/postgres-server.ts";
 import { makePartner, type Partner } from "./partner.ts";
 import { missingStrace, tamperWithSync } from "./strace.ts";
 import { sendWebhook } from "./webhook-sender.ts";
@@ -22,13 +18,13 @@ const WEBHOOKS_EACH = 5;
 const missing = await missingStrace();
 if (missing !== undefined) console.warn(`SKIPPED: no fsync can be delayed or failed, ${missing}`);
 
-let postgres: FaultyPostgres;
+let postgres: TestPostgresServer;
 let hub: HubProcesses;
 let partner: Partner;
 
 beforeAll(async () => {
   if (missing !== undefined) return;
-  postgres = await startFaultyPostgres();
+  postgres = await startTestPostgresServer();
   hub = await startHubProcesses(postgres, { without: ["worker"] });
   partner = await makePartner(hub, { endpoints: 4 });
   for (const endpoint of partner.endpoints) await sendWebhook(endpoint, newId());
@@ -56,7 +52,7 @@ async function sendAll(): Promise<{ sentMs: number; answeredMs: number; status: 
 test.skipIf(missing !== undefined)(
   "acceptWebhook() answers no 200 before the fdatasync of its entry has ended",
   async () => {
-    const tracing = await tamperWithSync(hub.processes.redis.pid, `delay_enter=${DELAY_MS * 1000}`);
+    const tracing = await tamperWithSync(hub.processes.redis.pid(), `delay_enter=${DELAY_MS * 1000}`);
     const results = await sendAll();
     const syncs = await tracing.syncs();
     await tracing.stop();
@@ -75,7 +71,7 @@ test.skipIf(missing !== undefined)(
 test.skipIf(missing !== undefined)(
   "acceptWebhook() answers no 200 when fdatasync fails",
   async () => {
-    const tracing = await tamperWithSync(hub.processes.redis.pid, "error=EIO");
+    const tracing = await tamperWithSync(hub.processes.redis.pid(), "error=EIO");
     const results = await sendAll();
     const syncs = await tracing.syncs();
     await tracing.stop();

@@ -1,14 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { Redis } from "ioredis";
 import { inboundKeys } from "../../src/platform/redis/keys.ts";
 import { newId } from "../../src/platform/uuid.ts";
-import {
-  type FaultyPostgres,
-  type HubProcesses,
-  startFaultyPostgres,
-  startHubProcesses,
-  until,
-} from "./hub-processes.ts";
+import { type HubProcesses, startHubProcesses, until } from "./hub-processes.ts";
+import { startTestPostgresServer, type TestPostgresServer } from "../support/postgres-server.ts";
 import { makePartner, type Partner } from "./partner.ts";
 import { TargetService } from "./target-service.ts";
 import { eventBody, sendWebhook, type SenderAnswer, type SenderEndpoint } from "./webhook-sender.ts";
@@ -21,13 +15,13 @@ const TEST_TIMEOUT_MS = 90_000;
 /** Above the size that goes through Postgres (`LARGE_BODY_BYTES`). */
 const LARGE_PADDING_BYTES = 100_000;
 
-let postgres: FaultyPostgres;
+let postgres: TestPostgresServer;
 let hub: HubProcesses;
 let target: TargetService;
 let partner: Partner;
 
 beforeAll(async () => {
-  postgres = await startFaultyPostgres();
+  postgres = await startTestPostgresServer();
   hub = await startHubProcesses(postgres);
   target = new TargetService();
   partner = await makePartner(hub, { endpoints: 3, targetUrl: target.url });
@@ -95,7 +89,7 @@ test(
     const known = await knownEndpoint();
     const unseen = partner.endpoints[2]!;
     const unknown = { ...unseen, url: `${unseen.url}-unknown` };
-    await postgres.process.kill();
+    await hub.processes.postgres.kill();
     const accepted = await Promise.all(Array.from({ length: 50 }, () => sendWebhook(known, newId())));
     expect(accepted.map((answer) => answer.status)).toEqual(accepted.map(() => 200));
     // Nobody can say whether these exist: never 404.
@@ -105,7 +99,7 @@ test(
     const large = eventBody(largeId, LARGE_PADDING_BYTES);
     expectRefused(await sendWebhook(known, largeId, large));
 
-    await postgres.process.start();
+    await hub.processes.postgres.start();
     await until("the target has all of them", () => accepted.every(({ receiptId }) => target.has(receiptId)));
     await until("all are stored", async () => (await processed(accepted)) === accepted.length);
     await until(
@@ -128,7 +122,7 @@ test(
       { length: hub.runtime.config.streamPartitions },
       (_, partition) => inboundKeys(partition).stream,
     );
-    await (hub.redis as Redis).del(...streams);
+    await hub.runtime.redis.del(...streams);
     const { receiptId } = await sendUntilAccepted(endpoint);
     await until("the target has it", () => target.has(receiptId));
   },

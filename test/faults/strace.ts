@@ -57,13 +57,10 @@ function proxyVariables(): Record<string, string> {
 export async function tamperWithSync(pid: number, injection: string): Promise<Tracing> {
   const directory = await mkdtemp(join(tmpdir(), "hub-strace-"));
   const logFile = join(directory, "syncs");
-  const tracer = Bun.spawn(
-    [
-      ...["strace", "-f", "-ttt", "-T", "-o", logFile, "-p", String(pid)],
-      ...["-e", "trace=fdatasync", "-e", `inject=fdatasync:${injection}`],
-    ],
-    { stdin: "ignore", stdout: "ignore", stderr: "ignore" },
-  );
+  const filters = ["-e", "trace=fdatasync", "-e", `inject=fdatasync:${injection}`];
+  const tracer = Bun.spawn(["strace", "-f", "-ttt", "-T", "-o", logFile, "-p", String(pid), ...filters], {
+    stdio: ["ignore", "ignore", "ignore"],
+  });
   await until("strace is attached", async () => (await tracerOf(pid)) === tracer.pid);
   return {
     syncs: async () => parseSyncs(await readFile(logFile, "utf8")),
