@@ -67,6 +67,8 @@ export function spawnChild(options: ChildOptions): Child {
   const program = Bun.spawn({
     cmd: setpriv ? dieWithParent(setpriv, options) : watched ? watchPipe(options) : [...options.argv],
     env: { ...options.env },
+    // A session of its own: Ctrl-C reaches only us, and we end the children one after the other.
+    detached: true,
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     stdio: [
       options.stdinFd ?? (watched ? "pipe" : "ignore"),

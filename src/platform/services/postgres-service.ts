@@ -32,6 +32,9 @@ const SETTINGS: Record<string, string> = {
   // Compiling costs more than it gains on statements of milliseconds.
   jit: "off",
   log_checkpoints: "off",
+  // A failed statement's text and row would carry tenants' data into the log.
+  log_min_error_statement: "panic",
+  log_error_verbosity: "terse",
   log_timezone: "UTC",
   timezone: "UTC",
 };

@@ -1,0 +1,62 @@
+import { join } from "node:path";
+import type { Config } from "../platform/config.ts";
+import { processService, type Service } from "../platform/services/service.ts";
+
+/** Longer than a worker may take for one message, so that what it has begun is finished. */
+const STOP_GRACE_MS = 15_000;
+
+/** Compiling and connecting on a busy machine. */
+const READY_TIMEOUT_MS = 60_000;
+
+const PROBE_TIMEOUT_MS = 1000;
+
+export interface HubServices {
+  edges: Service[];
+  workers: Service[];
+}
+
+/**
+ * The hub's own processes: EDGE_PROCESSES that share one port, and WORKER_PROCESSES.
+ *
+ * @param env the whole environment of each
+ * @param baseUrl where edge answers
+ */
+export function hubServices(options: {
+  projectDir: string;
+  config: Config;
+  env: Readonly<Record<string, string>>;
+  baseUrl: string;
+}): HubServices {
+  const { config } = options;
+  const stopTimeoutMs = config.webhookTimeoutSeconds * 1000 + STOP_GRACE_MS;
+  const service = (name: string, file: string, probe: () => Promise<void>): Service =>
+    processService({
+      child: {
+        name,
+        argv: [process.execPath, join(options.projectDir, file)],
+        env: options.env,
+        cwd: options.projectDir,
+      },
+      stopSignal: "SIGTERM",
+      stopTimeoutMs,
+      readyTimeoutMs: READY_TIMEOUT_MS,
+      probe,
+    });
+  const numbered = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1);
+  return {
+    edges: numbered(config.edgeProcesses).map((number) =>
+      service(`edge-${number}`, "src/edge/main.ts", () => expectOk(`${options.baseUrl}/health/live`)),
+    ),
+    // A worker answers nobody; one that cannot start ends, and is reported then.
+    workers: numbered(config.workerProcesses).map((number) =>
+      service(`worker-${number}`, "workers/main.ts", async () => undefined),
+    ),
+  };
+}
+
+/** @throws Error with the status and the body's beginning unless the answer is 2xx */
+export async function expectOk(url: string): Promise<void> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
+  const body = await response.text();
+  if (!response.ok) throw new Error(`${url} answers ${response.status} ${body.slice(0, 500)}`);
+}

@@ -1,0 +1,17 @@
+import { join } from "node:path";
+import { installDependencies } from "./install-dependencies.ts";
+
+/**
+ * Entry of `bun start`. Until the packages are installed only Bun's and Node's own modules can be loaded, so everything
+ * else is imported afterwards.
+ */
+const projectDir = join(import.meta.dirname, "../..");
+try {
+  await installDependencies(projectDir, (text) => console.log(text));
+  const { supervise } = await import("./supervise.ts");
+  process.exitCode = await supervise(projectDir);
+} catch (error) {
+  console.error(`\n${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}
+process.exit();
