@@ -51,8 +51,9 @@ export function decodeInboundEntry(fields: readonly string[]): InboundEntry {
   }
   const message = JSON.parse(metaText) as InboundMessage | InboundReference;
   if ("reference" in message) return { message, body: undefined };
-  if (bodyText === undefined) return { message, body: undefined };
-  return { message, body: Buffer.from(bodyText, message.bodyEncoding === "base64" ? "base64" : "utf8") };
+  if (message.bodyEncoding === "large") return { message, body: undefined };
+  // An empty body is left out of the entry.
+  return { message, body: Buffer.from(bodyText ?? "", message.bodyEncoding === "base64" ? "base64" : "utf8") };
 }
 
 /** Outcomes that end an entry of the inbound topic; together with what is in flight and held they equal `accepted`. */

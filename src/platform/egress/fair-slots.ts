@@ -1,0 +1,56 @@
+/**
+ * Bounds what is in flight, in all and for one key. Keys with work waiting are served in turn, and one key gets at most a
+ * quarter of the slots, so that one that hangs leaves room for the others.
+ */
+export class FairSlots {
+  readonly #slots: number;
+  readonly #slotsPerKey: number;
+  readonly #waiting = new Map<string, (() => void)[]>();
+  readonly #busy = new Map<string, number>();
+  #used = 0;
+
+  /** @param slots most in flight at once */
+  constructor(slots: number) {
+    this.#slots = slots;
+    this.#slotsPerKey = Math.max(1, Math.floor(slots / 4));
+  }
+
+  /** Resolves when the key has a slot; give it back with `release`. */
+  acquire(key: string): Promise<void> {
+    if (this.#used < this.#slots && (this.#busy.get(key) ?? 0) < this.#slotsPerKey && !this.#waiting.has(key)) {
+      this.#take(key);
+      return Promise.resolve();
+    }
+    return new Promise((resolve) => {
+      const queue = this.#waiting.get(key);
+      if (queue) queue.push(resolve);
+      else this.#waiting.set(key, [resolve]);
+    });
+  }
+
+  release(key: string): void {
+    this.#used--;
+    const busy = (this.#busy.get(key) ?? 1) - 1;
+    if (busy === 0) this.#busy.delete(key);
+    else this.#busy.set(key, busy);
+    this.#next();
+  }
+
+  #take(key: string): void {
+    this.#used++;
+    this.#busy.set(key, (this.#busy.get(key) ?? 0) + 1);
+  }
+
+  /** Gives free slots to waiting keys; a key that got one goes to the end of the turn. */
+  #next(): void {
+    for (const [key, queue] of this.#waiting) {
+      if (this.#used >= this.#slots) return;
+      if ((this.#busy.get(key) ?? 0) >= this.#slotsPerKey) continue;
+      const resolve = queue.shift()!;
+      this.#waiting.delete(key);
+      if (queue.length > 0) this.#waiting.set(key, queue);
+      this.#take(key);
+      resolve();
+    }
+  }
+}
