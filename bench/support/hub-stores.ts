@@ -136,19 +136,29 @@ async function keysLike(redis: RedisClient, pattern: string): Promise<string[]> 
   return keys;
 }
 
+/** Nothing at all processed for this long: the workers are not slow, they are gone. */
+const STALL_MS = 30_000;
+
 /**
  * Waits until every accepted entry has left the streams.
  *
  * @returns seconds that it took
- * @throws Error when entries are still there after `timeoutMs`
+ * @throws Error when entries are still there after `timeoutMs`, or none was processed for 30 s
  */
 export async function waitForDrain(stores: HubStores, timeoutMs: number): Promise<number> {
   const startedMs = performance.now();
+  let ended = -1;
+  let progressMs = startedMs;
   for (;;) {
-    const { inStream } = await stores.books();
-    const elapsedMs = performance.now() - startedMs;
-    if (inStream === 0) return elapsedMs / 1000;
-    if (elapsedMs > timeoutMs) throw new Error(`${inStream} entries still wait after ${timeoutMs / 1000} s`);
+    const books = await stores.books();
+    const nowMs = performance.now();
+    if (books.inStream === 0) return (nowMs - startedMs) / 1000;
+    if (books.ended !== ended) progressMs = nowMs;
+    ended = books.ended;
+    if (nowMs - startedMs > timeoutMs || nowMs - progressMs > STALL_MS) {
+      const waitedSeconds = Math.round((nowMs - startedMs) / 1000);
+      throw new Error(`The workers do not catch up: ${books.inStream} entries wait after ${waitedSeconds} s`);
+    }
     await Bun.sleep(250);
   }
 }
