@@ -1,3 +1,4 @@
+import { readdir } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { runCommand } from "../process/run-command.ts";
 import { unpackDebianPackages } from "./debian-packages.ts";
@@ -73,15 +74,15 @@ const INSTALL_HINT =
   "start Docker, or set REDIS_URL.";
 
 async function readUnpacked(directory: string): Promise<RedisBinary | undefined> {
-  const libraries = [join(directory, "usr/lib"), join(directory, "lib")].flatMap((root) => [
-    ...new Bun.Glob("*-linux-gnu*").scanSync({
-      cwd: root,
-      onlyFiles: false,
-      absolute: true,
-      throwErrorOnBrokenSymlink: false,
+  // Debian keeps libraries in a folder named by the machine: usr/lib/x86_64-linux-gnu.
+  const libraries = await Promise.all(
+    ["usr/lib", "lib"].map(async (root) => {
+      const folder = join(directory, root);
+      return (await readdir(folder).catch(() => [])).map((name) => join(folder, name));
     }),
-  ]);
-  return readBinary(join(directory, "usr/bin/redis-server"), { LD_LIBRARY_PATH: libraries.join(":") });
+  );
+  const env = { LD_LIBRARY_PATH: libraries.flat().join(delimiter) };
+  return readBinary(join(directory, "usr/bin/redis-server"), env);
 }
 
 async function readBinary(file: string, env: Record<string, string>): Promise<RedisBinary | undefined> {
