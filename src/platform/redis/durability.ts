@@ -58,10 +58,8 @@ async function checkNode(node: Redis): Promise<string[]> {
   return SETTINGS.flatMap((setting, index) => {
     const value = readings[index];
     if (value === setting.needed) return [];
-    const seen = value ?? "cannot be read, because CONFIG is forbidden here";
-    return [
-      `Redis ${nameOf(node)}: ${setting.name} is ${seen}, must be ${setting.needed}: ${setting.because}`,
-    ];
+    const seen = value === undefined ? "cannot be read, because CONFIG is forbidden" : `is ${value}`;
+    return [`Redis ${nameOf(node)}: ${setting.name} ${seen}, must be ${setting.needed}: ${setting.because}`];
   });
 }
 

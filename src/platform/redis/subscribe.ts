@@ -1,3 +1,4 @@
+import type { Cluster } from "ioredis";
 import type { Runtime } from "../runtime.ts";
 import { newId } from "../uuid.ts";
 import { SUBSCRIPTION_BEAT_PREFIX } from "./keys.ts";
@@ -10,7 +11,22 @@ export interface Listener {
 }
 
 /** How often a process sends itself a message, to notice a subscription that is silently dead (half-open TCP, a Cluster node that left). */
-const BEAT_EVERY_MS = 10_000;
+const BEAT_EVERY_MS = 3000;
+
+/** How often a Cluster's client is asked whether it has changed its subscriber connection. */
+const WATCH_EVERY_MS = 250;
+
+/** A subscription that is not confirmed by then is asked for again. */
+const SUBSCRIBE_TIMEOUT_MS = 2000;
+
+/**
+ * The connection that a Cluster's client subscribes by. It picks another node without an event when this one is lost,
+ * so that the change of the connection is the only sign of missed messages (ioredis 6.0.0, ClusterSubscriber).
+ */
+function subscriberConnection(cluster: Cluster): object | null {
+  const { subscriber } = cluster as unknown as { subscriber: { getInstance(): object | null } };
+  return subscriber.getInstance();
+}
 
 /** One subscriber connection of a process with all its channels. */
 class Subscriptions {
@@ -20,6 +36,9 @@ class Subscriptions {
   readonly #beatChannel = SUBSCRIPTION_BEAT_PREFIX + newId();
   #beatReceived = true;
   #wasReady = false;
+  #resubscribing = false;
+  /** Of a Cluster's client, as last seen. */
+  #connection: object | null = null;
 
   constructor(runtime: Runtime) {
     this.#runtime = runtime;
@@ -29,16 +48,31 @@ class Subscriptions {
       else for (const listener of this.#listeners.get(channel) ?? []) listener.onMessage(message);
     });
     this.#client.on("ready", () => {
-      if (this.#wasReady) setImmediate(() => void this.#afterResubscribing());
+      if (this.#wasReady) setImmediate(() => void this.#afterReconnect());
       this.#wasReady = true;
     });
-    const timer = setInterval(() => void this.#beat(), BEAT_EVERY_MS);
-    timer.unref();
-    runtime.shutdown.add("subscriptions", () => clearInterval(timer));
+    this.#every(BEAT_EVERY_MS, () => void this.#beat());
+  }
+
+  #watchCluster(cluster: Cluster): void {
+    const present = subscriberConnection(cluster);
+    if (present === null || present === this.#connection) return;
+    this.#connection = present;
+    void this.#afterReconnect();
   }
 
   async open(): Promise<void> {
     await this.#client.subscribe(this.#beatChannel);
+    if (!("nodes" in this.#client)) return;
+    const cluster = this.#client;
+    this.#connection = subscriberConnection(cluster);
+    this.#every(WATCH_EVERY_MS, () => this.#watchCluster(cluster));
+  }
+
+  #every(ms: number, work: () => void): void {
+    const timer = setInterval(work, ms);
+    timer.unref();
+    this.#runtime.shutdown.add("subscriptions", () => clearInterval(timer));
   }
 
   async add(channel: string, listener: Listener): Promise<void> {
@@ -52,19 +86,35 @@ class Subscriptions {
   }
 
   async #beat(): Promise<void> {
-    if (!this.#beatReceived) {
+    if (!this.#beatReceived && this.#client.status === "ready") {
       this.#runtime.log.warn("subscription was silent; its caches are cleared");
       this.#reportGap();
-      if (!("nodes" in this.#client)) this.#client.disconnect(true);
+      this.#client.disconnect(true);
     }
     this.#beatReceived = false;
-    await this.#runtime.redis.publish(this.#beatChannel, "").catch(() => undefined);
+    // A beat that was not sent proves nothing about the subscription.
+    await this.#runtime.redis.publish(this.#beatChannel, "").catch(() => (this.#beatReceived = true));
   }
 
-  /** What is read before the server knows the subscriptions again could be stale at once, so the gap ends behind them. */
-  async #afterResubscribing(): Promise<void> {
-    await this.#client.subscribe(this.#beatChannel).catch(() => undefined);
+  /**
+   * Subscribes again, because a Cluster's client does not always do so by itself, and tries until it is done. What is
+   * read before the server knows the subscriptions could be stale at once, so the gap ends behind them.
+   */
+  async #afterReconnect(): Promise<void> {
+    if (this.#resubscribing) return;
+    this.#resubscribing = true;
+    while (!this.#runtime.shutdown.started && !(await this.#subscribeAll())) await Bun.sleep(WATCH_EVERY_MS);
+    this.#resubscribing = false;
     this.#reportGap();
+  }
+
+  /** False when it was refused, or not answered because the connection was given up meanwhile. */
+  #subscribeAll(): Promise<boolean> {
+    const subscribed = this.#client.subscribe(this.#beatChannel, ...this.#listeners.keys()).then(
+      () => true,
+      () => false,
+    );
+    return Promise.race([subscribed, Bun.sleep(SUBSCRIBE_TIMEOUT_MS).then(() => false)]);
   }
 
   #reportGap(): void {
