@@ -57,14 +57,23 @@ export function hubContender(
     },
     async settle() {
       signalWorkers("SIGCONT");
-      await waitForDrain(stores, DRAIN_TIMEOUT_MS);
-      const [after, receipts] = await Promise.all([stores.books(), stores.receipts()]);
-      await stores.clear();
-      const stored = after.accepted - before!.accepted;
-      const fault = faultIn(stored, after.ended - before!.ended, receipts);
-      return { stored, ...(fault === undefined ? {} : { fault }) };
+      return settleHub(stores, before!);
     },
   };
+}
+
+/**
+ * Waits until everything accepted is processed, counts it, and empties the stores for the next run.
+ *
+ * @param before the books when the run began
+ */
+export async function settleHub(stores: HubStores, before: InboundBooks): Promise<StoredEvents> {
+  await waitForDrain(stores, DRAIN_TIMEOUT_MS);
+  const [after, receipts] = await Promise.all([stores.books(), stores.receipts()]);
+  await stores.clear();
+  const stored = after.accepted - before.accepted;
+  const fault = faultIn(stored, after.ended - before.ended, receipts);
+  return { stored, ...(fault === undefined ? {} : { fault }) };
 }
 
 /** Nothing may be lost or doubled between the ledger of the streams and the rows of Postgres. */

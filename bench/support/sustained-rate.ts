@@ -1,5 +1,6 @@
 import { driveLoad, type LoadReport } from "./drive-load.ts";
-import { type HubStores, waitForDrain } from "./hub-stores.ts";
+import { settleHub } from "./accept-contenders.ts";
+import type { HubStores } from "./hub-stores.ts";
 import { type HubUnderTest, hubProcesses } from "./hub-under-test.ts";
 import type { LoadEndpoint } from "./load-endpoint.ts";
 import { CpuMeter } from "./process-cpu.ts";
@@ -12,7 +13,9 @@ export interface SteadyRun {
   backlogPerSecond: number;
   depthAtEnd: number;
   endedPerSecond: number;
-  /** True when the rate was accepted and processed, and the backlog did not grow. */
+  /** Why the books do not balance; undefined when they do. */
+  fault: string | undefined;
+  /** True when the rate was accepted and processed, distinct ids = 2xx = receipts, and the backlog did not grow. */
   held: boolean;
   report: LoadReport;
   cpuMicrosPerAccept: Record<string, number>;
@@ -33,7 +36,6 @@ const PROBE_SECONDS = 10;
 const PROBES_MAX = 7;
 const HOLDS_MAX = 4;
 const CONNECTIONS = 64;
-const DRAIN_TIMEOUT_MS = 180_000;
 
 /** Depth that the worker's reading ahead and its batches explain; beyond it there is a backlog. */
 const DEPTH_SECONDS_MAX = 2;
@@ -79,7 +81,7 @@ export async function findSustainedRate(
 }
 
 function describeRun(run: SteadyRun): string {
-  const verdict = run.held ? "keeps up" : "falls behind";
+  const verdict = run.held ? "keeps up" : run.fault === undefined ? "falls behind" : `VOID: ${run.fault}`;
   return (
     `  ${run.ratePerSecond.toLocaleString("en-US").padStart(7)}/s for ${run.seconds} s: ${verdict} ` +
     `(processed ${Math.round(run.endedPerSecond).toLocaleString("en-US")}/s, backlog ` +
@@ -115,8 +117,7 @@ async function runSteadily(plan: SustainedPlan, ratePerSecond: number, seconds: 
   }
   const report = await load;
   const cpu: Record<string, number> = { ...meter.read(), generator: report.generatorCpuMicros };
-  await waitForDrain(stores, DRAIN_TIMEOUT_MS);
-  await stores.clear();
+  const { stored, fault } = await settleHub(stores, before);
   // Start-up of the generators and the first batches are no part of the steady state.
   const steady = samples.filter(
     ({ atSeconds }) => atSeconds > Math.min(5, seconds / 4) && atSeconds < seconds,
@@ -130,9 +131,12 @@ async function runSteadily(plan: SustainedPlan, ratePerSecond: number, seconds: 
     backlogPerSecond,
     depthAtEnd,
     endedPerSecond,
+    fault,
     held:
       steady.length > 2 &&
+      fault === undefined &&
       report.answered2xx === report.sent &&
+      stored === report.sent &&
       // A hub that answers late keeps its stream short; the backlog is then in the senders' queue.
       endedPerSecond >= ENDED_SHARE_MIN * ratePerSecond &&
       backlogPerSecond <= GROWTH_SHARE_MAX * ratePerSecond &&
@@ -145,7 +149,7 @@ async function runSteadily(plan: SustainedPlan, ratePerSecond: number, seconds: 
 }
 
 /** Slope of the line of least squares through the points; 0 for fewer than two. */
-export function slopeOf(points: readonly (readonly [number, number])[]): number {
+function slopeOf(points: readonly (readonly [number, number])[]): number {
   const count = points.length;
   if (count < 2) return 0;
   const meanX = points.reduce((sum, [x]) => sum + x, 0) / count;
