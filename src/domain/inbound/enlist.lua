@@ -22,8 +22,8 @@ for i = 1, #ARGV, 2 do
     else
       redis.call('ZADD', KEYS[1], due == 'now' and nowMs or due, member)
     end
-    local _, tenant, endpoint = string.match(member, '^([^/]+)/([^/]+)/([^/]+)$')
-    redis.call('HINCRBY', KEYS[3], tenant .. '/' .. endpoint .. '/accepted', 1)
+    local tenant = string.match(member, '^[^/]+/([^/]+)/')
+    redis.call('HINCRBY', KEYS[3], tenant .. '/accepted', 1)
     taken = taken + 1
   end
 end

@@ -1,29 +1,28 @@
 -- Purpose: takes finished entries of one partition out of the stream and books what became of each.
 -- Guarantee: an entry is booked only by the call whose XDEL found it, so a repeated or a second worker's call changes
 --   nothing, and accepted = outcomes + stream + retry + held holds after every call.
--- KEYS: 1 stream, 2 retry, 3 held, 4 ledger, 5 depth.
--- ARGV: 1 group, 2 number of groups; then for each group: tenant, kind ("o" ended, "r" retry, "h" held), ledger field
---   (`<tenant>/<endpoint>/<outcome>`; "" for r and h), number of entries, and for each entry its stream id,
+-- KEYS: 1 stream, 2 retry, 3 held, 4 ledger.
+-- ARGV: 1 group, 2 number of groups; then for each group: kind ("o" ended, "r" retry, "h" held), ledger field
+--   (`<tenant>/<outcome>`; "" for r and h), number of entries, and for each entry its stream id,
 --   for h also the member, for r the member and the due time in ms.
 -- Output: number of entries that this call removed.
 
-local stream, retry, held, ledger, depth = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local stream, retry, held, ledger = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local group = ARGV[1]
 local at = 3
 local total = 0
-local removedOf, tenants = {}, {}
 
 for _ = 1, tonumber(ARGV[2]) do
-  local tenant, kind, field, count = ARGV[at], ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3])
-  at = at + 4
-  local removed = 0
+  local kind, field, count = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2])
+  at = at + 3
   if kind == 'o' then
     local ids = {}
     for i = 1, count do ids[i] = ARGV[at + i - 1] end
     at = at + count
     redis.call('XACK', stream, group, unpack(ids))
-    removed = redis.call('XDEL', stream, unpack(ids))
+    local removed = redis.call('XDEL', stream, unpack(ids))
     if removed > 0 then redis.call('HINCRBY', ledger, field, removed) end
+    total = total + removed
   else
     for _ = 1, count do
       local id, member = ARGV[at], ARGV[at + 1]
@@ -36,18 +35,9 @@ for _ = 1, tonumber(ARGV[2]) do
         if found == 1 then redis.call('SADD', held, member) end
         at = at + 2
       end
-      removed = removed + found
+      total = total + found
     end
   end
-  if removed > 0 then
-    if not removedOf[tenant] then tenants[#tenants + 1] = tenant end
-    removedOf[tenant] = (removedOf[tenant] or 0) + removed
-    total = total + removed
-  end
-end
-
-for _, tenant in ipairs(tenants) do
-  if redis.call('HINCRBY', depth, tenant, -removedOf[tenant]) <= 0 then redis.call('HDEL', depth, tenant) end
 end
 
 return total

@@ -1,6 +1,6 @@
 -- Purpose: puts receipts whose waiting time is over back into their partition's stream, as references to Postgres.
 -- Guarantee: a member leaves the retry set in the same atomic step in which its entry is added.
--- KEYS: 1 stream, 2 retry, 3 depth.
+-- KEYS: 1 stream, 2 retry.
 -- ARGV: 1 most members to move.
 -- Output: number moved.
 
@@ -12,7 +12,6 @@ for _, member in ipairs(due) do
   local id, tenant, endpoint = string.match(member, '^([^/]+)/([^/]+)/([^/]+)$')
   redis.call('XADD', KEYS[1], '*', 'm',
     '{"id":"' .. id .. '","tenantId":"' .. tenant .. '","endpointId":"' .. endpoint .. '","reference":true}')
-  redis.call('HINCRBY', KEYS[3], tenant, 1)
   redis.call('ZREM', KEYS[2], member)
 end
 

@@ -1,6 +1,6 @@
 -- Purpose: puts held receipts back into their partition's stream, in the order given, as references to Postgres.
 -- Guarantee: a member that is not held (released already, or not yet booked by finish.lua) adds nothing.
--- KEYS: 1 stream, 2 held, 3 depth.
+-- KEYS: 1 stream, 2 held.
 -- ARGV: members `<receipt>/<tenant>/<endpoint>`.
 -- Output: number released.
 
@@ -10,7 +10,6 @@ for _, member in ipairs(ARGV) do
     local id, tenant, endpoint = string.match(member, '^([^/]+)/([^/]+)/([^/]+)$')
     redis.call('XADD', KEYS[1], '*', 'm',
       '{"id":"' .. id .. '","tenantId":"' .. tenant .. '","endpointId":"' .. endpoint .. '","reference":true}')
-    redis.call('HINCRBY', KEYS[3], tenant, 1)
     released = released + 1
   end
 end

@@ -1,0 +1,146 @@
+import { EndpointCache } from "../src/domain/inbound/endpoint-cache.ts";
+import { EndpointShare } from "../src/domain/inbound/endpoint-share.ts";
+import { InboundFinisher } from "../src/domain/inbound/finish-inbound.ts";
+import { LateDuplicates } from "../src/domain/inbound/late-duplicates.ts";
+import { startMover } from "../src/domain/inbound/move-due.ts";
+import {
+  deferEntries,
+  giveUp,
+  type ProcessDeps,
+  processInbound,
+  type ProcessSink,
+} from "../src/domain/inbound/process-inbound.ts";
+import { ServiceCache } from "../src/domain/services/service-cache.ts";
+import { StreamTarget } from "../src/domain/services/stream-target.ts";
+import { TargetHealth } from "../src/domain/services/target-health.ts";
+import { jsonataPoolOf } from "../src/domain/transformations/runtime-pool.ts";
+import { Sender } from "../src/platform/egress/send.ts";
+import { subscribeInvalidation } from "../src/platform/invalidation.ts";
+import { createFastHistogram, createGauge, LATENCY_BOUNDS_SECONDS, SIZE_BOUNDS } from "../src/platform/metrics.ts";
+import { inboundKeys, WORKER_GROUP } from "../src/platform/redis/keys.ts";
+import type { Runtime } from "../src/platform/runtime.ts";
+import { StreamConsumer } from "../src/platform/streams/consume.ts";
+import type { HeldEntry } from "../src/platform/streams/stream-entry.ts";
+
+/** Wait before an entry is tried again whose processing met a service of the hub itself that is away. */
+const GIVE_BACK_WAIT_MS = 500;
+
+/** Time for what is held to be finished at a stop; the rest is taken over by another worker. */
+const DRAIN_MS = 10_000;
+
+/** Consumer `inbound`: accepted webhooks, from the stream to their target and into Postgres. */
+export const inbound = {
+  name: "inbound",
+  start: startInbound,
+};
+
+async function startInbound(runtime: Runtime): Promise<{ stop(): Promise<void> }> {
+  const { config, log } = runtime;
+  const deps = await openDeps(runtime);
+  const share = new EndpointShare(config.webhookQueueSize);
+  const finisher = createFinisher(runtime, (entry) => {
+    share.settled(entry);
+    consumer.settle(entry);
+  });
+  const sink: ProcessSink = {
+    finish: (receipt) => finisher.add(receipt),
+    giveBack(entry, error) {
+      log.warn({ err: error }, "entry is tried again");
+      setTimeout(() => void processInbound(deps, [entry], sink), GIVE_BACK_WAIT_MS);
+    },
+    discard(entry, error) {
+      log.error({ err: error, id: entry.id }, "entry of unknown form is removed");
+      void finisher.discard(entry).catch((failure: unknown) => log.warn({ err: failure }, "entry not removed"));
+    },
+  };
+  const client = runtime.openRedis("consumer");
+  const consumer = new StreamConsumer({
+    client,
+    cluster: "nodes" in client,
+    group: WORKER_GROUP,
+    streams: Array.from({ length: config.streamPartitions }, (_, partition) => inboundKeys(partition).stream),
+    loops: config.webhookWorkers,
+    queueSize: config.webhookQueueSize,
+    log,
+    onEntries(entries: HeldEntry[]) {
+      const { now, later } = share.admit(entries);
+      if (now.length > 0) void processInbound(deps, now, sink);
+      if (later.length > 0) void deferEntries(deps, later, sink);
+    },
+    onCrashed(entry) {
+      log.error({ id: entry.id }, "entry took its process down three times");
+      void giveUp(deps, entry, { code: "worker_crashed", message: "Processing it ended the worker process three times" }, sink);
+    },
+  });
+  await consumer.start();
+  const stopMover = startMover(runtime, client);
+  return {
+    async stop() {
+      stopMover();
+      await consumer.stopReading();
+      const deadline = performance.now() + DRAIN_MS;
+      while (consumer.heldCount > 0 && performance.now() < deadline) await finisher.drain(100);
+      await finisher.drain(Math.max(0, deadline - performance.now()));
+      await consumer.close();
+    },
+  };
+}
+
+async function openDeps(runtime: Runtime): Promise<ProcessDeps> {
+  const endpoints = new EndpointCache(runtime);
+  const services = new ServiceCache(runtime);
+  await subscribeInvalidation(runtime, {
+    handlers: {
+      endpoint: (id) => endpoints.invalidate(id),
+      integration: () => endpoints.clear(),
+      service: (name) => services.invalidate(name),
+    },
+    onReconnect() {
+      endpoints.clear();
+      services.clear();
+    },
+  });
+  return {
+    runtime,
+    endpoints,
+    transformations: jsonataPoolOf(runtime),
+    lateDuplicates: new LateDuplicates(runtime, endpoints),
+    sender: {
+      services,
+      streams: new StreamTarget(runtime.redis),
+      http: new Sender(),
+      health: new TargetHealth(),
+      nowMs: () => runtime.clock.nowMs(),
+    },
+  };
+}
+
+function createFinisher(runtime: Runtime, settle: (entry: HeldEntry) => void): InboundFinisher {
+  const sizes = createFastHistogram(runtime.metrics, {
+    name: "hub_inbound_batch_size",
+    help: "Receipts written in one transaction",
+    bounds: SIZE_BOUNDS,
+  });
+  const lag = createFastHistogram(runtime.metrics, {
+    name: "hub_inbound_write_seconds",
+    help: "Time from the first finished receipt of a batch to the end of its commit",
+    bounds: LATENCY_BOUNDS_SECONDS,
+  });
+  let lastLagMs = 0;
+  createGauge(runtime.metrics, {
+    name: "hub_log_writer_lag_seconds",
+    help: "Lag of the last batch of receipts and log rows",
+    aggregator: "max",
+    read: () => [{ labels: {}, value: lastLagMs / 1000 }],
+  });
+  return new InboundFinisher({
+    runtime,
+    client: runtime.openRedis("consumer"),
+    settle,
+    onBatch(size, lagMs) {
+      sizes.observe(size);
+      lag.observe(lagMs / 1000);
+      lastLagMs = lagMs;
+    },
+  });
+}

@@ -1,0 +1,31 @@
+import { parseArgs } from "node:util";
+import { publishMetrics } from "../src/domain/health/metrics-exchange.ts";
+import { runBootChecks } from "../src/domain/health/boot-checks.ts";
+import { ConfigError, loadConfig } from "../src/platform/config.ts";
+import { createRuntime } from "../src/platform/runtime.ts";
+import { exitOnSignals } from "../src/platform/shutdown.ts";
+import { CONSUMERS, type Consumer } from "./registry.ts";
+
+/** Entry of one worker process: `bun workers/main.ts [--only inbound,scheduler]`; all consumers when left out. */
+function chosenConsumers(argv: string[]): readonly Consumer[] {
+  const { values } = parseArgs({ args: argv, options: { only: { type: "string" } } });
+  if (values.only === undefined) return CONSUMERS;
+  const names = values.only.split(",").map((name) => name.trim());
+  const unknown = names.filter((name) => !CONSUMERS.some((consumer) => consumer.name === name));
+  if (unknown.length > 0) {
+    const known = CONSUMERS.map(({ name }) => name).join(", ");
+    throw new ConfigError([`--only ${unknown.join(",")}: there are ${known}`]);
+  }
+  return CONSUMERS.filter((consumer) => names.includes(consumer.name));
+}
+
+const consumers = chosenConsumers(process.argv.slice(2));
+const runtime = createRuntime(loadConfig(), "worker");
+exitOnSignals(runtime.shutdown, runtime.log);
+await runBootChecks(runtime);
+publishMetrics(runtime);
+for (const consumer of consumers) {
+  const started = await consumer.start(runtime);
+  runtime.shutdown.add(consumer.name, () => started.stop());
+}
+runtime.log.info({ consumers: consumers.map(({ name }) => name) }, "worker is running");
