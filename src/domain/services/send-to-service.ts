@@ -1,4 +1,4 @@
-import type { Sender } from "../../platform/egress/send.ts";
+import type { EgressResult, Sender } from "../../platform/egress/send.ts";
 import type { ServiceCache } from "./service-cache.ts";
 import type { SendOutcome, ServiceMessage } from "./service-message.ts";
 import type { ServiceRow } from "./store.ts";
@@ -34,16 +34,15 @@ export async function sendToService(
     return unavailable(`Cannot look up the service: ${(error as Error).message}`);
   }
   if (service === null) {
-    return { ok: false, retryable: true, code: "service_unknown", message: `There is no service "${input.serviceName}"` };
+    return {
+      ok: false,
+      retryable: true,
+      code: "service_unknown",
+      message: `There is no service "${input.serviceName}"`,
+    };
   }
   if (service.kind === "STREAM") return sender.streams.send(service.name, input.message);
-  if (!sender.health.mayTry(service.id, sender.nowMs())) {
-    return unavailable("The service failed several times in a row; it is left alone for a few seconds");
-  }
-  const outcome = await post(sender, service, input.message, input.timeoutMs);
-  if (outcome.ok || !outcome.retryable) sender.health.succeeded(service.id);
-  else sender.health.failed(service.id, sender.nowMs());
-  return outcome;
+  return post(sender, service, input.message, input.timeoutMs);
 }
 
 async function post(
@@ -59,9 +58,25 @@ async function post(
     headers: headersOf(message),
     body: message.body,
     timeoutMs: Math.min(timeoutMs, service.timeoutSeconds * 1000),
+    mayStart: () => sender.health.mayTry(service.id, sender.nowMs()),
   });
+  if (result.kind === "withheld") {
+    return unavailable("The service failed several times in a row; it is left alone for a few seconds");
+  }
+  const outcome = judge(result);
+  if (outcome.ok || !outcome.retryable) sender.health.succeeded(service.id);
+  else sender.health.failed(service.id, sender.nowMs());
+  return outcome;
+}
+
+function judge(result: Exclude<EgressResult, { kind: "withheld" }>): SendOutcome {
   if (result.kind === "timeout") {
-    return { ok: false, retryable: true, code: "target_timeout", message: `The service gave ${result.message}` };
+    return {
+      ok: false,
+      retryable: true,
+      code: "target_timeout",
+      message: `The service gave ${result.message}`,
+    };
   }
   if (result.kind === "error") return unavailable(`Cannot reach the service: ${result.message}`);
   if (result.status >= 200 && result.status < 300) return { ok: true };

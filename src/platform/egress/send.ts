@@ -10,10 +10,13 @@ export interface EgressRequest {
   body: Uint8Array | string;
   /** Time for the whole exchange, counted from when a slot is free. */
   timeoutMs: number;
+  /** Asked once a slot is free: false when the target has failed meanwhile and the request is not to be sent. */
+  mayStart(): boolean;
 }
 
-/** What came back. `error`: no complete answer; `timeout` apart, because the receiver may have acted. */
+/** What came back. `withheld`: not sent; `error`: no complete answer; `timeout`: none in time. */
 export type EgressResult =
+  | { kind: "withheld" }
   | { kind: "response"; status: number; headers: Headers; body: Uint8Array; elapsedMs: number }
   | { kind: "timeout"; message: string; elapsedMs: number }
   | { kind: "error"; message: string; elapsedMs: number };
@@ -30,6 +33,10 @@ export class Sender {
   /** Never rejects. */
   async send(request: EgressRequest): Promise<EgressResult> {
     await this.#slots.acquire(request.key);
+    if (!request.mayStart()) {
+      this.#slots.release(request.key);
+      return { kind: "withheld" };
+    }
     const startedAt = performance.now();
     const elapsed = (): number => Math.round(performance.now() - startedAt);
     try {
@@ -41,7 +48,13 @@ export class Sender {
         signal: AbortSignal.timeout(request.timeoutMs),
       });
       const body = await readCapped(response);
-      return { kind: "response", status: response.status, headers: response.headers, body, elapsedMs: elapsed() };
+      return {
+        kind: "response",
+        status: response.status,
+        headers: response.headers,
+        body,
+        elapsedMs: elapsed(),
+      };
     } catch (error) {
       const { name, message } = error as Error;
       if (name === "TimeoutError") {
