@@ -1,9 +1,11 @@
 import type { Config } from "../../platform/config.ts";
 import type { Endpoint } from "./endpoint-schema.ts";
 import type { EndpointRow } from "./endpoint-store.ts";
+import { ALGORITHM_DEFAULT, SIGNATURE_HEADER_DEFAULT } from "./schemes/hmac-settings.ts";
 
 /** A row as the API shows it: without secrets, with the address to give to the sender. */
 export function presentEndpoint(config: Config, row: EndpointRow): Endpoint {
+  const isHmac = row.signatureScheme === "hmac";
   return {
     id: row.id,
     tenantId: row.tenantId,
@@ -11,8 +13,9 @@ export function presentEndpoint(config: Config, row: EndpointRow): Endpoint {
     endpointPath: row.endpointPath,
     url: `${config.publicUrl}/webhooks/${row.tenantSlug}/${row.endpointPath}`,
     signatureScheme: row.signatureScheme,
-    signatureHeader: row.signatureHeader,
-    signatureAlgorithm: row.signatureAlgorithm,
+    // What counts is shown, not that it was left out: the sender has to be told.
+    signatureHeader: row.signatureHeader ?? (isHmac ? SIGNATURE_HEADER_DEFAULT : null),
+    signatureAlgorithm: row.signatureAlgorithm ?? (isHmac ? ALGORITHM_DEFAULT : null),
     signatureSettings: row.signatureSettings,
     eventTypes: row.eventTypes,
     handlerType: row.handlerType,

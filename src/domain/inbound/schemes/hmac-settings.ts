@@ -5,7 +5,7 @@ import { TimedSettings, toleranceSeconds } from "./settings.ts";
 
 /** Header in which a sender of its own making puts the signature, unless the endpoint names another. */
 export const SIGNATURE_HEADER_DEFAULT = "x-signature";
-const ALGORITHM_DEFAULT = "HMAC-SHA256";
+export const ALGORITHM_DEFAULT = "HMAC-SHA256";
 
 /**
  * `signatureSettings` of the scheme `hmac`. What is left out keeps its default: hex of the body's HMAC, no prefix, the
