@@ -1,6 +1,6 @@
 import type { Sql, TransactionSql } from "postgres";
 import { timeOfId } from "../../platform/uuid.ts";
-import { byteaArrayText, storableJson, storableText } from "./storable.ts";
+import { byteaArrayText, storableJson, storableText } from "../../platform/postgres/storable.ts";
 
 export type ApiLogDirection = "INBOUND" | "OUTBOUND";
 export type ApiLogStatus = "SUCCESS" | "CLIENT_ERROR" | "SERVER_ERROR" | "TIMEOUT";

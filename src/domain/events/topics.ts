@@ -53,7 +53,10 @@ export function decodeInboundEntry(fields: readonly string[]): InboundEntry {
   if ("reference" in message) return { message, body: undefined };
   if (message.bodyEncoding === "large") return { message, body: undefined };
   // An empty body is left out of the entry.
-  return { message, body: Buffer.from(bodyText ?? "", message.bodyEncoding === "base64" ? "base64" : "utf8") };
+  return {
+    message,
+    body: Buffer.from(bodyText ?? "", message.bodyEncoding === "base64" ? "base64" : "utf8"),
+  };
 }
 
 /** Outcomes that end an entry of the inbound topic; together with what is in flight and held they equal `accepted`. */

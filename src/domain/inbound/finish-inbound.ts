@@ -1,12 +1,15 @@
+import { isUtf8 } from "node:buffer";
 import { inboundKeys, partitionOf, WORKER_GROUP } from "../../platform/redis/keys.ts";
 import type { RedisClient } from "../../platform/redis/script.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import type { HeldEntry } from "../../platform/streams/stream-entry.ts";
+import { timeOfId } from "../../platform/uuid.ts";
 import type { Transaction } from "../context.ts";
-import { publishHubEvents } from "../events/publish-hub-event.ts";
+import { type HubEvent, publishHubEvents } from "../events/publish-hub-event.ts";
 import { appendApiLogs } from "../api-logs/append-api-logs.ts";
 import { EndpointCounters } from "./endpoint-counters.ts";
 import type { FinishedReceipt } from "./finished-receipt.ts";
+import { LARGE_BODY_BYTES } from "./large-bodies.ts";
 import { type InboundScripts, inboundScripts, receiptMember } from "./inbound-scripts.ts";
 import { inboundLogRow } from "./inbound-log-row.ts";
 import { LEDGER_WORDS } from "./receipt-state.ts";
@@ -231,17 +234,24 @@ function unstorable(receipt: FinishedReceipt, error: Error): FinishedReceipt {
   };
 }
 
-function receivedEvent({ receipt, integrationId }: FinishedReceipt) {
+/** `webhook.received` (specification, "Published Events"): endpoint and payload; a large or binary body by reference. */
+function receivedEvent({ receipt, integrationId, body, output }: FinishedReceipt): HubEvent {
+  const isText = body !== undefined && body.byteLength <= LARGE_BODY_BYTES && isUtf8(body);
   return {
     tenantId: receipt.tenantId,
-    type: "webhook.received",
-    data: {
+    eventType: "webhook.received",
+    payload: {
       receiptId: receipt.id,
       endpointId: receipt.endpointId,
       integrationId,
       eventId: receipt.eventId,
       eventType: receipt.eventType,
+      body: output ?? (isText ? Buffer.from(body).toString("utf8") : null),
     },
+    orderingKey: null,
+    correlationId: receipt.requestId,
+    traceparent: receipt.headers["traceparent"] ?? null,
+    occurredAt: new Date(timeOfId(receipt.id)),
   };
 }
 

@@ -1,6 +1,6 @@
 import { timeOfId } from "../../platform/uuid.ts";
 import { newId } from "../../platform/uuid.ts";
-import { byteaArrayText, storableJson, storableText } from "../api-logs/storable.ts";
+import { byteaArrayText, storableJson, storableText } from "../../platform/postgres/storable.ts";
 import type { Transaction } from "../context.ts";
 import type { FinishedReceipt } from "./finished-receipt.ts";
 

@@ -1,0 +1,81 @@
+import { storableJson } from "../../platform/postgres/storable.ts";
+import { newId } from "../../platform/uuid.ts";
+import type { Transaction } from "../context.ts";
+
+/** An event of the hub itself, such as `webhook.received`. */
+export interface HubEvent {
+  tenantId: string;
+  /** Dotted, lower case. */
+  eventType: string;
+  /** Whatever JSON can hold. */
+  payload: unknown;
+  /** Events of one key are delivered in order; null: no order. */
+  orderingKey: string | null;
+  correlationId: string | null;
+  traceparent: string | null;
+  occurredAt: Date;
+}
+
+interface Entry {
+  eventTypes: string[];
+  expiresAtMs: number;
+}
+
+/** A new subscription gets the hub's events after this time at the latest. */
+const TTL_MS = 5_000;
+const ENTRIES_MAX = 50_000;
+
+/** What this process knows of its tenants' subscriptions. */
+const cache = new Map<string, Entry>();
+
+/**
+ * Writes events into the outbox, in the transaction of what they tell of. Only those that an active subscription of
+ * their tenant matches become rows; of the others the receipt or log row is the record (DESIGN.md section 8).
+ *
+ * @param tx of hub_app for one tenant's verb, of hub_system for batches
+ * @returns how many rows were written
+ */
+export async function publishHubEvents(tx: Transaction, events: readonly HubEvent[]): Promise<number> {
+  if (events.length === 0) return 0;
+  const typesOf = await subscribedTypes(tx, new Set(events.map(({ tenantId }) => tenantId)));
+  const wanted = events.filter(({ tenantId, eventType }) => matches(typesOf.get(tenantId) ?? [], eventType));
+  if (wanted.length === 0) return 0;
+  await tx`
+    insert into outbox (id, tenant_id, event_type, ordering_key, payload, correlation_id, traceparent, occurred_at)
+    select * from unnest(
+      ${wanted.map(({ occurredAt }) => newId(occurredAt.getTime()))}::text[]::uuid[],
+      ${wanted.map(({ tenantId }) => tenantId)}::text[]::uuid[],
+      ${wanted.map(({ eventType }) => eventType)}::text[],
+      ${wanted.map(({ orderingKey }) => orderingKey)}::text[],
+      ${wanted.map(({ payload }) => storableJson(payload))}::text[]::jsonb[],
+      ${wanted.map(({ correlationId }) => correlationId)}::text[],
+      ${wanted.map(({ traceparent }) => traceparent)}::text[],
+      ${wanted.map(({ occurredAt }) => occurredAt.toISOString())}::text[]::timestamptz[])`;
+  return wanted.length;
+}
+
+async function subscribedTypes(
+  tx: Transaction,
+  tenantIds: ReadonlySet<string>,
+): Promise<Map<string, string[]>> {
+  const nowMs = performance.now();
+  if (cache.size > ENTRIES_MAX) cache.clear();
+  const unknown = [...tenantIds].filter((id) => (cache.get(id)?.expiresAtMs ?? 0) <= nowMs);
+  if (unknown.length > 0) {
+    const rows = await tx<{ tenantId: string; eventTypes: string[] }[]>`
+      select tenant_id as "tenantId", event_types as "eventTypes" from webhook_subscriptions
+      where tenant_id = any(${unknown}::text[]::uuid[]) and status = 'ACTIVE' and deleted_at is null`;
+    for (const id of unknown) {
+      const eventTypes = rows.filter(({ tenantId }) => tenantId === id).flatMap((row) => row.eventTypes);
+      cache.set(id, { eventTypes: [...new Set(eventTypes)], expiresAtMs: nowMs + TTL_MS });
+    }
+  }
+  return new Map([...tenantIds].map((id) => [id, cache.get(id)?.eventTypes ?? []]));
+}
+
+/** Exact names, or a prefix before a trailing `*`. */
+function matches(patterns: readonly string[], eventType: string): boolean {
+  return patterns.some((pattern) =>
+    pattern.endsWith("*") ? eventType.startsWith(pattern.slice(0, -1)) : pattern === eventType,
+  );
+}
