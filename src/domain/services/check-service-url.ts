@@ -25,8 +25,10 @@ export function checkServiceUrl(text: string): { url: string } | { problem: stri
   } catch {
     return { problem: "must be an absolute URL" };
   }
-  if (url.protocol !== "http:" && url.protocol !== "https:") return { problem: "must start with http:// or https://" };
-  if (url.username !== "" || url.password !== "") return { problem: "must not contain a user name or password" };
+  if (url.protocol !== "http:" && url.protocol !== "https:")
+    return { problem: "must start with http:// or https://" };
+  if (url.username !== "" || url.password !== "")
+    return { problem: "must not contain a user name or password" };
   if (url.hash !== "") return { problem: "must not contain a fragment" };
   const host = url.hostname.replace(/^\[|\]$/g, "");
   const version = isIP(host);

@@ -15,7 +15,8 @@ export async function deleteService(ctx: Context, input: { name: string }): Prom
     const id = await removeService(tx, ctx.tenantId, input.name);
     if (id === undefined) throw notFound();
     const endpoints = await countEndpointsOfService(tx, ctx.tenantId, input.name);
-    if (endpoints > 0) throw new HubError("in_use", `${endpoints} endpoint(s) route to the service "${input.name}".`);
+    if (endpoints > 0)
+      throw new HubError("in_use", `${endpoints} endpoint(s) route to the service "${input.name}".`);
     await emitAudit(tx, ctx, { verb: "service.delete", objectType: "service", objectId: id });
   });
   await ctx.runtime.redis.publish(INVALIDATION_CHANNEL, `service:${input.name}`).catch(() => undefined);

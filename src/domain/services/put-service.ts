@@ -34,7 +34,9 @@ export async function putService(
 
 function checkInput(name: string, service: ServiceInput): string | null {
   if (!new RegExp(SERVICE_NAME_PATTERN).test(name)) {
-    throw invalidInput([{ path: "name", message: "must be 1 to 50 of a-z, 0-9 and -, beginning with a letter or digit" }]);
+    throw invalidInput([
+      { path: "name", message: "must be 1 to 50 of a-z, 0-9 and -, beginning with a letter or digit" },
+    ]);
   }
   const given = service.url ?? null;
   if (service.kind === "STREAM") {

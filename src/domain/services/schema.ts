@@ -7,7 +7,8 @@ export const SERVICE_NAME_PATTERN = "^[a-z0-9][a-z0-9-]{0,49}$";
 export const ServiceInput = Type.Object(
   {
     kind: Type.Union([Type.Literal("HTTP"), Type.Literal("STREAM")], {
-      description: "HTTP: POST to `url`. STREAM: entry in the Redis stream `svc:<name>`, read in the group `<name>`.",
+      description:
+        "HTTP: POST to `url`. STREAM: entry in the Redis stream `svc:<name>`, read in the group `<name>`.",
     }),
     url: Type.Optional(
       Type.Union([Type.String({ maxLength: 2048 }), Type.Null()], {
@@ -15,7 +16,11 @@ export const ServiceInput = Type.Object(
       }),
     ),
     timeoutSeconds: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: 30, description: "Longest wait for the service's answer; 30 when left out" }),
+      Type.Integer({
+        minimum: 1,
+        maximum: 30,
+        description: "Longest wait for the service's answer; 30 when left out",
+      }),
     ),
     description: Type.Optional(Type.Union([Type.String({ maxLength: 2000 }), Type.Null()])),
   },
@@ -29,10 +34,14 @@ export const Service = Type.Object({
   name: Type.String({ pattern: SERVICE_NAME_PATTERN }),
   kind: Type.Union([Type.Literal("HTTP"), Type.Literal("STREAM")]),
   url: Type.Union([Type.String(), Type.Null()]),
-  streamKey: Type.Union([Type.String(), Type.Null()], { description: "Key of a STREAM service's Redis stream" }),
+  streamKey: Type.Union([Type.String(), Type.Null()], {
+    description: "Key of a STREAM service's Redis stream",
+  }),
   timeoutSeconds: Type.Integer(),
   description: Type.Union([Type.String(), Type.Null()]),
-  isPlatform: Type.Boolean({ description: "True for a service of the platform, which a tenant cannot change" }),
+  isPlatform: Type.Boolean({
+    description: "True for a service of the platform, which a tenant cannot change",
+  }),
   createdAt: Type.String({ format: "date-time" }),
   updatedAt: Type.String({ format: "date-time" }),
 });

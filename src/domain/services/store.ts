@@ -52,7 +52,11 @@ export async function upsertService(
 }
 
 /** Endpoints of the tenant that route to the service. */
-export async function countEndpointsOfService(tx: Transaction, tenantId: string, name: string): Promise<number> {
+export async function countEndpointsOfService(
+  tx: Transaction,
+  tenantId: string,
+  name: string,
+): Promise<number> {
   const [row] = await tx<{ count: string }[]>`
     select count(*) as count from webhook_endpoints
     where tenant_id = ${tenantId} and target_service = ${name} and deleted_at is null`;
@@ -60,7 +64,11 @@ export async function countEndpointsOfService(tx: Transaction, tenantId: string,
 }
 
 /** Removes a tenant's own service. */
-export async function removeService(tx: Transaction, tenantId: string, name: string): Promise<string | undefined> {
+export async function removeService(
+  tx: Transaction,
+  tenantId: string,
+  name: string,
+): Promise<string | undefined> {
   const [row] = await tx<{ id: string }[]>`
     delete from services where tenant_id = ${tenantId} and name = ${name} returning id`;
   return row?.id;

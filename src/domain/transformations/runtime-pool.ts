@@ -10,8 +10,6 @@ const DEADLINE_MS = 1_000;
 /** Two, so that a key that hangs fills one of them at most and the others go on. */
 const PROCESSES = 2;
 
-const QUEUE_MAX_PER_KEY = 64;
-
 const pools = new WeakMap<Runtime, JsonataPool>();
 
 /** The process's pool of JSONata children, opened on first use and closed with the runtime. */
@@ -22,7 +20,8 @@ export function jsonataPoolOf(runtime: Runtime): JsonataPool {
       processes: PROCESSES,
       memoryLimitBytes: MEMORY_LIMIT_BYTES,
       deadlineMs: DEADLINE_MS,
-      queueMaxPerKey: QUEUE_MAX_PER_KEY,
+      // The queue bounds what this process holds of all endpoints together.
+      queueMaxPerKey: runtime.config.webhookQueueSize,
       log: runtime.log,
       clock: runtime.clock,
     });
