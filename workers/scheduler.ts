@@ -1,3 +1,4 @@
+import { watchConservation } from "../src/domain/health/watch-conservation.ts";
 import { type Job, startJobs } from "../src/platform/jobs.ts";
 import { ensurePartitions } from "../src/platform/postgres/partitions.ts";
 import type { Runtime } from "../src/platform/runtime.ts";
@@ -17,5 +18,7 @@ const JOBS: readonly Job[] = [
 /** Consumer `scheduler`: one process of all does what is due. */
 export const scheduler = {
   name: "scheduler",
-  start: (runtime: Runtime) => ({ stop: startJobs(runtime, "scheduler", JOBS) }),
+  start: (runtime: Runtime) => ({
+    stop: startJobs(runtime, "scheduler", [...JOBS, watchConservation(runtime)]),
+  }),
 };

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createHubApp } from "./edge-app.ts";
+import { watchConservation } from "../../src/domain/health/watch-conservation.ts";
+import { scheduler } from "../../workers/scheduler.ts";
 import { publishMetrics } from "../../src/domain/health/metrics-exchange.ts";
 import { createFastCounter } from "../../src/platform/metrics.ts";
 import { inboundKeys } from "../../src/platform/redis/keys.ts";
@@ -20,6 +22,14 @@ afterAll(async () => {
   await worker.shutdown.run();
   await fixture.stop();
 });
+
+async function untilShown(line: string): Promise<string> {
+  for (;;) {
+    const text = await (await scrape()).text();
+    if (text.includes(line)) return text;
+    await Bun.sleep(20);
+  }
+}
 
 describe("GET /metrics", () => {
   test("GET /metrics shows depth and age of the topic from Redis", async () => {
@@ -42,14 +52,29 @@ describe("GET /metrics", () => {
       5,
     );
     publishMetrics(worker);
-    let text = "";
-    while (!text.includes('h_worker_total{l="a"} 5')) {
-      text = await (await scrape()).text();
-      await Bun.sleep(20);
-    }
+    const text = await untilShown('h_worker_total{l="a"} 5');
     expect(text).toMatch(/hub_process_resident_memory_bytes\{process="edge-/);
     expect(text).toMatch(/hub_process_resident_memory_bytes\{process="worker-/);
   }, 15_000);
+
+  test("GET /metrics shows the conservation difference of the process that leads: 0, and 1 when an entry is gone", async () => {
+    const { redis } = fixture.runtime;
+    for (let partition = 0; partition < 4; partition++) {
+      const { stream, retry } = inboundKeys(partition);
+      await redis.del(stream);
+      await redis.del(retry);
+    }
+    const entry = await redis.xadd(inboundKeys(3).stream, "*", "m", "{}");
+    await redis.hset(inboundKeys(3).ledger, "tenant/accepted", 3, "tenant/processed", 2);
+    const { stop } = scheduler.start(fixture.runtime);
+    await untilShown('hub_conservation_difference{topic="inbound"} 0');
+    await stop();
+    expect(await (await scrape()).text()).not.toContain("hub_conservation_difference{");
+    await redis.xdel(inboundKeys(3).stream, entry!);
+    const job = watchConservation(worker);
+    await job.run(worker, { token: 1, isHeld: () => true, ended: new AbortController().signal });
+    expect(await worker.metrics.metrics()).toContain('hub_conservation_difference{topic="inbound"} 1');
+  });
 
   test("GET /metrics names no tenant", async () => {
     const ctx = await fixture.tenant();
