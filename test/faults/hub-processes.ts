@@ -119,16 +119,15 @@ function restart(server: TestPostgresServer): Promise<void> {
   return retryUntil(() => server.restart(), { everyMs: 100, timeoutMs: READY_TIMEOUT_MS });
 }
 
-/** Waits until the condition holds. @throws Error that names it after `timeoutMs` */
-export async function until(
-  what: string,
-  holds: () => boolean | Promise<boolean>,
-  timeoutMs = 60_000,
-): Promise<void> {
+/** Far longer than anything takes here; shorter than a test, so that the failure has a name. */
+const WAIT_MS = 40_000;
+
+/** Waits until the condition holds. @throws Error that names it when it does not come true */
+export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
   const attempt = async (): Promise<void> => {
-    if (!(await holds())) throw new Error(`Not within ${timeoutMs} ms: ${what}`);
+    if (!(await holds())) throw new Error(`Not within ${WAIT_MS / 1000} s: ${what}`);
   };
-  await retryUntil(attempt, { everyMs: 20, timeoutMs });
+  await retryUntil(attempt, { everyMs: 20, timeoutMs: WAIT_MS });
 }
 
 function withPort(url: string, port: number): string {

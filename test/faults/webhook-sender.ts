@@ -26,6 +26,9 @@ const ANSWER_TIMEOUT_MS = 10_000;
 /** Between two tries of one webhook. */
 const RETRY_AFTER_MS = 50;
 
+/** A hub that was killed and started again takes webhooks long before; a sender gives up at last. */
+const GIVE_UP_AFTER_MS = 30_000;
+
 /** The body that the target finds the event's id in. */
 export function eventBody(eventId: string, paddingBytes = 600): string {
   return JSON.stringify({ eventId, load: { status: "IN_TRANSIT" }, notes: "x".repeat(paddingBytes) });
@@ -69,9 +72,10 @@ export class WebhookSender {
   readonly acknowledged: Acknowledgement[] = [];
   /** Number of answers by status; 0 is none. */
   readonly answers = new Map<number, number>();
+  /** Event ids that had no 200 after many tries. */
+  readonly givenUp: string[] = [];
   inFlight = 0;
   #stopping = false;
-  #abandoned = false;
   #loops: Promise<void>[] = [];
 
   constructor(endpoints: readonly SenderEndpoint[]) {
@@ -82,16 +86,10 @@ export class WebhookSender {
     this.#loops = Array.from({ length: connections }, (_, index) => this.#loop(index));
   }
 
-  /** Begins no further webhook; settles when each one begun has its 200. */
+  /** Begins no further webhook; settles when each one begun has its 200 or was given up. */
   async finish(): Promise<void> {
     this.#stopping = true;
     await Promise.all(this.#loops);
-  }
-
-  /** Ends after a failure, without waiting for 200s. */
-  async abandon(): Promise<void> {
-    this.#abandoned = true;
-    await this.finish();
   }
 
   async #loop(index: number): Promise<void> {
@@ -104,14 +102,12 @@ export class WebhookSender {
   }
 
   async #sendUntilAcknowledged(endpoint: SenderEndpoint, eventId: string): Promise<void> {
-    while (!this.#abandoned) {
+    for (const giveUpMs = Date.now() + GIVE_UP_AFTER_MS; Date.now() < giveUpMs;) {
       const { status, receiptId } = await sendWebhook(endpoint, eventId);
       this.answers.set(status, (this.answers.get(status) ?? 0) + 1);
-      if (status === 200) {
-        this.acknowledged.push({ eventId, receiptId });
-        return;
-      }
+      if (status === 200) return void this.acknowledged.push({ eventId, receiptId });
       await Bun.sleep(RETRY_AFTER_MS);
     }
+    this.givenUp.push(eventId);
   }
 }

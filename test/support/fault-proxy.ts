@@ -22,7 +22,6 @@ export interface Moment {
 
 interface Trap extends Moment {
   action: () => Promise<void>;
-  done: PromiseWithResolvers<void>;
 }
 
 /** A client's connection with the one opened for it. */
@@ -67,13 +66,9 @@ export class FaultProxy {
   /**
    * Runs `action` at that moment, while the message is held. Afterwards the connection is closed without passing the
    * message on: its sender can only guess what became of it. One moment at a time.
-   *
-   * @returns settles as the action does
    */
-  at(moment: Moment, action: () => Promise<void>): Promise<void> {
-    const done = Promise.withResolvers<void>();
-    this.#trap = { ...moment, action, done };
-    return done.promise;
+  at(moment: Moment, action: () => Promise<void>): void {
+    this.#trap = { ...moment, action };
   }
 
   /**
@@ -83,6 +78,11 @@ export class FaultProxy {
   blackHole(on: boolean): void {
     this.#blackHole = on;
     if (on) for (const link of this.#links) link.deaf = true;
+  }
+
+  /** Ends every connection by FIN, as the kernel does for a process that was killed. */
+  hangUp(): void {
+    for (const link of this.#links) this.#close(link);
   }
 
   /** Ends every connection by RST. */
@@ -130,7 +130,7 @@ export class FaultProxy {
           const trap = point === undefined ? undefined : this.#sprung(point, when);
           if (trap !== undefined) {
             to.write(Buffer.concat(passed));
-            await trap.action().then(trap.done.resolve, trap.done.reject);
+            await trap.action();
             return this.#close(link);
           }
           passed.push(bytes);
