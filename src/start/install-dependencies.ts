@@ -19,9 +19,14 @@ const UNFINISHED = "node_modules/.hub-unfinished";
  * installed is left alone when it holds every dependency in its version.
  *
  * @param report called once before an installation and once after
+ * @returns whether it installed: a process that began without them cannot load them, because Bun has remembered that
+ *   there was no `node_modules`
  * @throws Error with the installer's output when it fails, or when Bun is too old
  */
-export async function installDependencies(projectDir: string, report: (text: string) => void): Promise<void> {
+export async function installDependencies(
+  projectDir: string,
+  report: (text: string) => void,
+): Promise<boolean> {
   const manifest = (await readJson(join(projectDir, "package.json"))) ?? {};
   const needed = manifest.engines?.bun ?? "*";
   if (!Bun.semver.satisfies(Bun.version, needed)) {
@@ -32,8 +37,8 @@ export async function installDependencies(projectDir: string, report: (text: str
   const lockfile = await readFile(join(projectDir, "bun.lock"));
   const wanted = createHash("sha256").update(lockfile).digest("hex");
   const stamp = await readFile(join(projectDir, STAMP), "utf8").catch(() => "");
-  if (stamp === wanted) return;
-  if (await isComplete(projectDir, manifest.dependencies ?? {})) return;
+  if (stamp === wanted) return false;
+  if (await isComplete(projectDir, manifest.dependencies ?? {})) return false;
   report("Installing dependencies …");
   const startedMs = Date.now();
   await mkdir(join(projectDir, "node_modules"), { recursive: true });
@@ -42,6 +47,7 @@ export async function installDependencies(projectDir: string, report: (text: str
   await writeFile(join(projectDir, STAMP), wanted);
   await rm(join(projectDir, UNFINISHED));
   report(`Dependencies installed in ${((Date.now() - startedMs) / 1000).toFixed(1)} s`);
+  return true;
 }
 
 async function isComplete(projectDir: string, dependencies: Record<string, string>): Promise<boolean> {

@@ -1,8 +1,14 @@
 import { commandLineOf, parentOf, startTimeOf } from "./process-table.ts";
 
-/** `npm exec bun@1.4.5 start` (npx), `bun start`, `bun run start`: they wait for us and do nothing else. */
-const LAUNCHER =
-  /^npm exec |(?:^|\/|\s)(?:npx|bunx?)(?:@\S+)?(?:\s+-\S+)*(?:\s+\S*bun@\S+)?(?:\s+run)?\s+start(?:\s|$)/;
+/**
+ * `npm exec bun@1.4.5 start` (npx), `bun start`, `bun run start`, and the first process of a start that had to install:
+ * they wait for us and do nothing else.
+ */
+const LAUNCHERS = [
+  /^npm exec /,
+  /^(?:\S*node )?\S*npx /,
+  /^\S*bun(?:\.exe)? (?:run )?(?:start|\S*src\/start\/main\.ts)(?: |$)/,
+];
 const SHELL = /^(?:\S*\/)?(?:ba|da)?sh -c /;
 
 const ANCESTORS_MAX = 10;
@@ -44,7 +50,7 @@ async function findLaunchers(): Promise<Launcher[]> {
     if (startTime === undefined) break;
     if (SHELL.test(line)) {
       shells.push({ pid, startTime });
-    } else if (LAUNCHER.test(line)) {
+    } else if (LAUNCHERS.some((pattern) => pattern.test(line))) {
       launchers.push(...shells, { pid, startTime });
       shells = [];
     } else {
