@@ -1,4 +1,9 @@
-import { type BadNeighbour, badNeighbours, createNeighbourEndpoint } from "./support/bad-neighbours.ts";
+import {
+  type BadNeighbour,
+  badNeighbours,
+  createNeighbourEndpoint,
+  type NeighbourCounts,
+} from "./support/bad-neighbours.ts";
 import { defineBenchmark } from "./support/benchmark.ts";
 import { wholeNumber } from "./support/command-line.ts";
 import { driveLoad } from "./support/drive-load.ts";
@@ -64,6 +69,9 @@ interface Scenario {
   neighbour: BadNeighbour;
   alone: Phase;
   together: Phase;
+  /** The neighbour's own requests, and its receipts by status. */
+  counts: NeighbourCounts;
+  outcomes: Record<string, number>;
 }
 
 /** DESIGN, promise 4: one bad neighbour hurts nobody. */
@@ -144,9 +152,10 @@ async function runScenario(options: {
   const sending = neighbour.send(hub, endpoint, seconds + HEAD_START_SECONDS);
   await Bun.sleep(HEAD_START_SECONDS * 1000);
   const together = await measure(seconds);
-  await sending;
+  const counts = await sending;
   await untilCalm(options.stores);
-  return { neighbour, alone, together };
+  const outcomes = await options.stores.outcomes(neighbour.name);
+  return { neighbour, alone, together, counts, outcomes };
 }
 
 async function measurePhase(options: {
@@ -219,7 +228,7 @@ function reportSections(scenarios: readonly Scenario[]): string[] {
     ["neighbour", "good senders, ms", "p50 alone", "p50 beside", "p99 alone", "p99 beside", "p99 ratio"],
     rows,
   );
-  const neighbours = scenarios.map(({ neighbour }) => `- ${neighbour.name}: ${neighbour.about}`).join("\n");
+  const neighbours = scenarios.map(describeNeighbour).join("\n");
   const losses = scenarios
     .filter(({ together }) => together.missing + together.refused > 0)
     .map(
@@ -233,9 +242,17 @@ function reportSections(scenarios: readonly Scenario[]): string[] {
   ];
 }
 
+function describeNeighbour({ neighbour, counts, outcomes }: Scenario): string {
+  const became = Object.entries(outcomes).map(([status, count]) => `${count} ${status}`);
+  return (
+    `- ${neighbour.name}: ${neighbour.about}; ${counts.sent} sent, ${counts.accepted} accepted` +
+    (became.length === 0 ? "" : `, became ${became.join(", ")}`)
+  );
+}
+
 function verdictOf(scenarios: readonly Scenario[]): Record<string, unknown> {
   return Object.fromEntries(
-    scenarios.map(({ neighbour, alone, together }) => [
+    scenarios.map(({ neighbour, alone, together, counts }) => [
       neighbour.name,
       {
         ...Object.fromEntries(
@@ -248,6 +265,7 @@ function verdictOf(scenarios: readonly Scenario[]): Record<string, unknown> {
             },
           ]),
         ),
+        neighbourAccepted: counts.accepted,
         refused: together.refused,
         missing: together.missing,
       },

@@ -10,8 +10,14 @@ export interface BadNeighbour {
   about: string;
   /** Settings of its endpoint. */
   settings: Readonly<Record<string, unknown>>;
-  /** Sends to its endpoint for so long; what becomes of its requests is its own affair. */
-  send(hub: HubUnderTest, endpoint: LoadEndpoint, seconds: number): Promise<unknown>;
+  /** Sends to its endpoint for so long. */
+  send(hub: HubUnderTest, endpoint: LoadEndpoint, seconds: number): Promise<NeighbourCounts>;
+}
+
+/** What became of a neighbour's requests; one of which nothing was accepted has burdened nobody. */
+export interface NeighbourCounts {
+  sent: number;
+  accepted: number;
 }
 
 /** Recursion in the tail position: no limit of depth ends it. */
@@ -78,8 +84,8 @@ function steady(load: {
   connections: number;
   bodyBytes: number;
 }): BadNeighbour["send"] {
-  return (hub, endpoint, seconds) =>
-    driveLoad({
+  return async (hub, endpoint, seconds) => {
+    const report = await driveLoad({
       ...load,
       baseUrl: hub.baseUrl,
       endpoints: [endpoint],
@@ -87,6 +93,8 @@ function steady(load: {
       processes: 1,
       timeoutMs: 10_000,
     });
+    return { sent: report.sent, accepted: report.answered2xx };
+  };
 }
 
 interface PoisonBody {
@@ -108,11 +116,16 @@ function poisonBodies(): PoisonBody[] {
   ];
 }
 
-async function sendPoison(hub: HubUnderTest, endpoint: LoadEndpoint, seconds: number): Promise<void> {
+async function sendPoison(
+  hub: HubUnderTest,
+  endpoint: LoadEndpoint,
+  seconds: number,
+): Promise<NeighbourCounts> {
   const bodies = poisonBodies();
   const sign = signerOf(endpoint);
   const runId = crypto.randomUUID().slice(0, 8);
   const requests = SLOW_RATE * seconds;
+  let accepted = 0;
   for (let sequence = 0; sequence < requests; sequence++) {
     const { bytes, encoding } = bodies[sequence % bodies.length]!;
     const headers = new Headers({ "content-type": "application/json" });
@@ -128,6 +141,8 @@ async function sendPoison(hub: HubUnderTest, endpoint: LoadEndpoint, seconds: nu
       signal: AbortSignal.timeout(10_000),
     });
     await response.arrayBuffer();
+    if (response.ok) accepted++;
     await Bun.sleep(1000 / SLOW_RATE);
   }
+  return { sent: requests, accepted };
 }

@@ -23,6 +23,8 @@ export interface HubStores {
   books(): Promise<InboundBooks>;
   /** Receipts in Postgres, and distinct events among them. */
   receipts(): Promise<{ rows: number; distinctEvents: number }>;
+  /** Receipts of all endpoints with this path, by status. */
+  outcomes(endpointPath: string): Promise<Record<string, number>>;
   /** Settings that decide about durability, as the servers report them. */
   settings(): Promise<Record<string, string>>;
   /** Removes receipts, log rows and remembered ids, so that a long run fits on the disk. */
@@ -77,6 +79,14 @@ export function openStores(services: HubServices): HubStores {
         select count(*)::float8 as rows, count(distinct (endpoint_id, event_key))::float8 as distinct_events
         from webhook_receipts`;
       return { rows: row!.rows, distinctEvents: row!.distinct_events };
+    },
+    outcomes: async (endpointPath) => {
+      const rows = await system<{ status: string; count: number }[]>`
+        select status, count(*)::float8 as count
+        from webhook_receipts
+        where endpoint_id in (select id from webhook_endpoints where endpoint_path = ${endpointPath})
+        group by status`;
+      return Object.fromEntries(rows.map(({ status, count }) => [status, count]));
     },
     settings: async () => ({ ...(await redisSettings(redis)), ...(await postgresSettings(system)) }),
     clear: async () => {
