@@ -4,6 +4,7 @@ import { runBootChecks } from "../src/domain/health/boot-checks.ts";
 import { ConfigError, loadConfig } from "../src/platform/config.ts";
 import { createRuntime } from "../src/platform/runtime.ts";
 import { exitOnSignals } from "../src/platform/shutdown.ts";
+import { startTelemetry } from "../src/platform/telemetry.ts";
 import { CONSUMERS, type Consumer } from "./registry.ts";
 
 /** Entry of one worker process: `bun workers/main.ts [--only inbound,scheduler]`; all consumers when left out. */
@@ -22,6 +23,7 @@ function chosenConsumers(argv: string[]): readonly Consumer[] {
 const consumers = chosenConsumers(process.argv.slice(2));
 const runtime = createRuntime(loadConfig(), "worker");
 exitOnSignals(runtime.shutdown, runtime.log);
+await startTelemetry(runtime);
 await runBootChecks(runtime);
 publishMetrics(runtime);
 for (const consumer of consumers) {

@@ -1,6 +1,7 @@
 import { loadConfig } from "../platform/config.ts";
 import { createRuntime } from "../platform/runtime.ts";
 import { exitOnSignals } from "../platform/shutdown.ts";
+import { startTelemetry } from "../platform/telemetry.ts";
 import { runBootChecks } from "../domain/health/boot-checks.ts";
 import { serveEdge } from "./serve.ts";
 
@@ -8,6 +9,7 @@ import { serveEdge } from "./serve.ts";
 const config = loadConfig();
 const runtime = createRuntime(config, "edge");
 exitOnSignals(runtime.shutdown, runtime.log);
+await startTelemetry(runtime);
 await runBootChecks(runtime);
 const server = await serveEdge(runtime);
 runtime.log.info({ url: server.url.href }, "edge is listening");

@@ -3,6 +3,7 @@ import { AcceptBatcher } from "../domain/inbound/accept-batch.ts";
 import type { AcceptDeps } from "../domain/inbound/accept-webhook.ts";
 import { startCapacityPoller } from "../domain/inbound/capacity.ts";
 import { EndpointCache } from "../domain/inbound/endpoint-cache.ts";
+import { LargeInspector } from "../domain/inbound/large-inspector.ts";
 import { subscribeInvalidation } from "../platform/invalidation.ts";
 import { compileAddressList } from "../platform/net/address.ts";
 import type { Runtime } from "../platform/runtime.ts";
@@ -79,6 +80,7 @@ async function createIngress(runtime: Runtime): Promise<IngressDeps> {
     runtime,
     endpoints,
     batcher,
+    largeInspector: new LargeInspector(runtime),
     capacityRefusal: (tenantId) => (client.status === "ready" ? capacity.refusal(tenantId) : "redis_away"),
     isTrustedProxy: compileAddressList(config.trustedProxies),
     count: metrics.count,

@@ -152,6 +152,23 @@ describe("POST /webhooks/:tenant/:path", () => {
     expect(Buffer.concat(rows.map((row) => row.bytes)).toString()).toBe(body);
   });
 
+  test("judges a body of megabytes like a small one", async () => {
+    const endpoint = await makeEndpoint(edge, {
+      maxBodyBytes: 26_214_400,
+      eventIdSource: { pointer: "/id" },
+    });
+    const body = JSON.stringify({ id: "large-1", data: "x".repeat(20 * 1024 * 1024) });
+    const response = await sendGithub(edge, endpoint.endpointPath, { body });
+    expect(response.status).toBe(200);
+    const entry = (await edge.entries()).find((one) => one.message.endpointId === endpoint.id)!;
+    expect(entry.message).toMatchObject({ eventId: "large-1", bodySize: body.length });
+    const again = await jsonOf(await sendGithub(edge, endpoint.endpointPath, { body }));
+    expect(again).toEqual({ id: entry.message.id, status: "duplicate" });
+    expect((await sendGithub(edge, endpoint.endpointPath, { body, secret: "another secret" })).status).toBe(
+      401,
+    );
+  });
+
   test("carries bytes that are no UTF-8, NUL bytes and empty bodies unchanged", async () => {
     const endpoint = await makeEndpoint(edge);
     for (const body of [

@@ -6,14 +6,15 @@ import type { Transaction } from "../context.ts";
 export interface HubEvent {
   tenantId: string;
   /** Dotted, lower case. */
-  eventType: string;
+  type: string;
   /** Whatever JSON can hold. */
-  payload: unknown;
-  /** Events of one key are delivered in order; null: no order. */
-  orderingKey: string | null;
-  correlationId: string | null;
-  traceparent: string | null;
-  occurredAt: Date;
+  data: unknown;
+  /** Events of one key are delivered in order; left out: no order. */
+  orderingKey?: string;
+  correlationId?: string;
+  traceparent?: string;
+  /** Now when left out. */
+  occurredAt?: Date;
 }
 
 interface Entry {
@@ -38,18 +39,20 @@ const cache = new Map<string, Entry>();
 export async function publishHubEvents(tx: Transaction, events: readonly HubEvent[]): Promise<number> {
   if (events.length === 0) return 0;
   const typesOf = await subscribedTypes(tx, new Set(events.map(({ tenantId }) => tenantId)));
-  const wanted = events.filter(({ tenantId, eventType }) => matches(typesOf.get(tenantId) ?? [], eventType));
+  const wanted = events
+    .filter(({ tenantId, type }) => matches(typesOf.get(tenantId) ?? [], type))
+    .map((event) => ({ ...event, occurredAt: event.occurredAt ?? new Date() }));
   if (wanted.length === 0) return 0;
   await tx`
     insert into outbox (id, tenant_id, event_type, ordering_key, payload, correlation_id, traceparent, occurred_at)
     select * from unnest(
       ${wanted.map(({ occurredAt }) => newId(occurredAt.getTime()))}::text[]::uuid[],
       ${wanted.map(({ tenantId }) => tenantId)}::text[]::uuid[],
-      ${wanted.map(({ eventType }) => eventType)}::text[],
-      ${wanted.map(({ orderingKey }) => orderingKey)}::text[],
-      ${wanted.map(({ payload }) => storableJson(payload))}::text[]::jsonb[],
-      ${wanted.map(({ correlationId }) => correlationId)}::text[],
-      ${wanted.map(({ traceparent }) => traceparent)}::text[],
+      ${wanted.map(({ type }) => type)}::text[],
+      ${wanted.map(({ orderingKey }) => orderingKey ?? null)}::text[],
+      ${wanted.map(({ data }) => storableJson(data))}::text[]::jsonb[],
+      ${wanted.map(({ correlationId }) => correlationId ?? null)}::text[],
+      ${wanted.map(({ traceparent }) => traceparent ?? null)}::text[],
       ${wanted.map(({ occurredAt }) => occurredAt.toISOString())}::text[]::timestamptz[])`;
   return wanted.length;
 }

@@ -8,7 +8,9 @@ import type { AcceptBatcher } from "./accept-batch.ts";
 import { EndpointUnavailableError, type CachedEndpoint, type EndpointCache } from "./endpoint-cache.ts";
 import { dedupeValue, readDedupeValue } from "./event-key.ts";
 import { LARGE_BODY_BYTES, saveLargeBody } from "./large-bodies.ts";
-import type { FixedAnswer, SignedRequest } from "./schemes/scheme.ts";
+import type { Inspection } from "./inspect-webhook.ts";
+import { LARGE_INSPECTION_BYTES, type LargeInspector } from "./large-inspector.ts";
+import type { FixedAnswer, SignatureCause, SignedRequest } from "./schemes/scheme.ts";
 
 /** An inbound request as the transport saw it; nothing is read before it is asked for. */
 export interface WebhookRequest {
@@ -76,11 +78,14 @@ export const ACCEPT_OUTCOMES = [
 
 export type AcceptOutcomeName = (typeof ACCEPT_OUTCOMES)[number];
 
+type InspectedEvent = Extract<Inspection, { kind: "event" }>;
+
 /** What accepting needs; made once in a process. */
 export interface AcceptDeps {
   runtime: Runtime;
   endpoints: EndpointCache;
   batcher: AcceptBatcher;
+  largeInspector: LargeInspector;
   /** Judges by sums that are refreshed in the background; undefined: there is room. */
   capacityRefusal(tenantId: string): "tenant_full" | "memory_full" | "redis_away" | undefined;
   isTrustedProxy(address: string): boolean;
@@ -88,9 +93,20 @@ export interface AcceptDeps {
 }
 
 /** Seconds after which a refused sender should try again when the cause is ours. */
-const RETRY_AFTER_SECONDS = 2;
+const SOON = { retryAfterSeconds: 2 };
 
 const CONTENT_ENCODINGS = new Set(["identity", "gzip", "x-gzip", "deflate", "br"]);
+
+/** A refusal on its way out of the steps. */
+class Refusal extends Error {
+  constructor(
+    readonly code: ErrorCode,
+    readonly outcome: RefusalOutcome,
+    readonly more: { retryAfterSeconds?: number; allow?: string } = {},
+  ) {
+    super(code);
+  }
+}
 
 /**
  * Takes one inbound webhook through the steps of DESIGN.md section 5: endpoint, body, source address, signature, event
@@ -100,112 +116,117 @@ const CONTENT_ENCODINGS = new Set(["identity", "gzip", "x-gzip", "deflate", "br"
 export async function acceptWebhook(deps: AcceptDeps, request: WebhookRequest): Promise<WebhookAnswer> {
   const receiptId = newId();
   const requestId = correlationId(request.headers.get("x-request-id")) ?? receiptId;
-  const refuse = (
-    code: ErrorCode,
-    outcome: RefusalOutcome,
-    retryAfterSeconds?: number,
-    allow?: string,
-  ): WebhookAnswer => {
-    deps.count(outcome);
-    return {
-      kind: "refused",
-      code,
-      outcome,
-      requestId,
-      ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
-      ...(allow === undefined ? {} : { allow }),
-    };
-  };
-
-  let endpoint: CachedEndpoint | null;
   try {
-    const found = deps.endpoints.byPath(request.endpointKey);
-    endpoint = found instanceof Promise ? await found : found;
+    const found = findEndpoint(deps, request);
+    const endpoint = found instanceof Promise ? await found : found;
+    if (request.method !== "POST") return answerProbe(deps, endpoint, request);
+    const sourceIp = checkSender(deps, endpoint, request);
+    const body = await request.readBody(endpoint.maxBodyBytes);
+    if (body === "too_large") throw new Refusal("body_too_large", "too_large");
+    if (body === "incomplete") throw new Refusal("malformed_request", "incomplete");
+    const signed = signedRequest(deps.runtime, request, body);
+    const inspection =
+      body.byteLength < LARGE_INSPECTION_BYTES
+        ? endpoint.inspect(signed)
+        : (await deps.largeInspector.inspect(endpoint.recipe, signed)).inspection;
+    if (inspection.kind === "refused") throw refusedSignature(inspection.cause);
+    if (inspection.kind === "challenge") {
+      deps.count("challenge");
+      return { kind: "fixed", answer: inspection.answer };
+    }
+    const message = describe(endpoint, request, inspection, { receiptId, requestId, sourceIp });
+    return await enqueue(deps, endpoint, message, inspection);
   } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    deps.count(error.outcome);
+    return { kind: "refused", code: error.code, outcome: error.outcome, requestId, ...error.more };
+  }
+}
+
+function findEndpoint(deps: AcceptDeps, request: WebhookRequest): CachedEndpoint | Promise<CachedEndpoint> {
+  const found = deps.endpoints.byPath(request.endpointKey);
+  if (!(found instanceof Promise)) return usable(found);
+  return found.then(usable, (error: unknown) => {
     if (!(error instanceof EndpointUnavailableError)) throw error;
-    return refuse("unavailable", "postgres_away", RETRY_AFTER_SECONDS);
-  }
-  if (endpoint === null) return refuse("not_found", "unknown_endpoint");
-  if (endpoint.status === "DISABLED") return refuse("endpoint_disabled", "disabled");
+    throw new Refusal("unavailable", "postgres_away", SOON);
+  });
+}
 
-  const { headers } = request;
-  if (request.method !== "POST") {
-    const challenge = endpoint.challenge?.(signedRequest(deps.runtime, request, NO_BODY));
-    if (challenge === undefined) return refuse("method_not_allowed", "method", undefined, endpoint.allow);
-    deps.count("challenge");
-    return { kind: "fixed", answer: challenge };
+function usable(endpoint: CachedEndpoint | null): CachedEndpoint {
+  if (endpoint === null) throw new Refusal("not_found", "unknown_endpoint");
+  if (endpoint.status === "DISABLED") throw new Refusal("endpoint_disabled", "disabled");
+  return endpoint;
+}
+
+/** GET and HEAD are answered where the provider asks so whether somebody listens. */
+function answerProbe(deps: AcceptDeps, endpoint: CachedEndpoint, request: WebhookRequest): WebhookAnswer {
+  const answer = endpoint.challenge?.(signedRequest(deps.runtime, request, NO_BODY));
+  if (answer === undefined) throw new Refusal("method_not_allowed", "method", { allow: endpoint.allow });
+  deps.count("challenge");
+  return { kind: "fixed", answer };
+}
+
+/** What can be judged before the body is read. */
+function checkSender(deps: AcceptDeps, endpoint: CachedEndpoint, request: WebhookRequest): string {
+  const encoding = request.headers.get("content-encoding");
+  if (encoding !== null && !CONTENT_ENCODINGS.has(encoding.toLowerCase())) {
+    throw new Refusal("unsupported_media_type", "encoding");
   }
-  const encoding = headers.get("content-encoding");
-  if (encoding !== null && !CONTENT_ENCODINGS.has(encoding.toLowerCase()))
-    return refuse("unsupported_media_type", "encoding");
   const full = deps.capacityRefusal(endpoint.tenantId);
-  if (full !== undefined)
-    return refuse(full === "redis_away" ? "unavailable" : "capacity_exceeded", full, RETRY_AFTER_SECONDS);
-
-  const sourceIp = senderAddress(
-    request.socketAddress(),
-    headers.get("x-forwarded-for"),
-    deps.isTrustedProxy,
-  );
-  if (endpoint.isAllowedSource !== undefined && !endpoint.isAllowedSource(sourceIp))
-    return refuse("source_not_allowed", "source");
-
-  const body = await request.readBody(endpoint.maxBodyBytes);
-  if (body === "too_large") return refuse("body_too_large", "too_large");
-  if (body === "incomplete") return refuse("malformed_request", "incomplete");
-
-  const signed = signedRequest(deps.runtime, request, body);
-  const verdict = endpoint.verify(signed);
-  if (!verdict.ok) {
-    if (verdict.cause === "header_doubled") return refuse("header_doubled", "header_doubled");
-    return refuse("signature_invalid", "signature");
+  if (full !== undefined) {
+    throw new Refusal(full === "redis_away" ? "unavailable" : "capacity_exceeded", full, SOON);
   }
-  const challenge = endpoint.challenge?.(signed);
-  if (challenge !== undefined) {
-    deps.count("challenge");
-    return { kind: "fixed", answer: challenge };
+  const forwardedFor = request.headers.get("x-forwarded-for");
+  const sourceIp = senderAddress(request.socketAddress(), forwardedFor, deps.isTrustedProxy);
+  if (endpoint.isAllowedSource !== undefined && !endpoint.isAllowedSource(sourceIp)) {
+    throw new Refusal("source_not_allowed", "source");
   }
+  return sourceIp;
+}
 
-  const stored = endpoint.storableBody?.(body) ?? body;
-  const message = describe(endpoint, request, { receiptId, requestId, sourceIp, body, stored });
-  if (
-    message.bodyEncoding === "large" &&
-    !(await saveLargeBody(deps.runtime, endpoint.tenantId, receiptId, stored))
-  ) {
-    return refuse("unavailable", "postgres_away", RETRY_AFTER_SECONDS);
+/** One answer for all causes, except for what makes the request ambiguous. */
+function refusedSignature(cause: SignatureCause): Refusal {
+  if (cause === "header_doubled") return new Refusal("header_doubled", "header_doubled");
+  return new Refusal("signature_invalid", "signature");
+}
+
+async function enqueue(
+  deps: AcceptDeps,
+  endpoint: CachedEndpoint,
+  message: InboundMessage,
+  event: InspectedEvent,
+): Promise<WebhookAnswer> {
+  const { id: receiptId, requestId } = message;
+  if (message.bodyEncoding === "large") {
+    const saved = await saveLargeBody(deps.runtime, endpoint.tenantId, receiptId, event.stored);
+    if (!saved) throw new Refusal("unavailable", "postgres_away", SOON);
   }
+  const shortWindowFrom = event.eventId === null ? Math.floor(deps.runtime.clock.nowMs() / 1000) : undefined;
   const outcome = await deps.batcher.add({
     endpoint,
-    eventKey: message.eventKey,
-    dedupeValue: dedupeValue(
-      receiptId,
-      body,
-      message.eventId === null ? Math.floor(signed.nowMs / 1000) : undefined,
-    ),
+    eventKey: event.eventKey,
+    dedupeValue: dedupeValue(receiptId, event.checksum, shortWindowFrom),
     meta: JSON.stringify(message),
-    body: entryBody(message, stored),
+    body: entryBody(message, event.stored),
   });
+  const answer = endpoint.acceptedAnswer;
   switch (outcome.status) {
     case "accepted":
       deps.count("accepted");
-      return { kind: "receipt", receiptId, status: "accepted", requestId, answer: endpoint.acceptedAnswer };
+      return { kind: "receipt", receiptId, status: "accepted", requestId, answer };
     case "duplicate": {
-      const first = readDedupeValue(outcome.dedupeValue, body);
+      const first = readDedupeValue(outcome.dedupeValue, event.checksum);
       deps.count(first.sameBody ? "duplicate" : "body_conflict");
-      return {
-        kind: "receipt",
-        receiptId: first.receiptId,
-        status: "duplicate",
-        requestId,
-        answer: endpoint.acceptedAnswer,
-      };
+      return { kind: "receipt", receiptId: first.receiptId, status: "duplicate", requestId, answer };
     }
-    case "rate_limited":
-      return refuse("rate_limited", "rate_limited", Math.max(1, Math.ceil(outcome.retryAfterMs / 1000)));
+    case "rate_limited": {
+      const retryAfterSeconds = Math.max(1, Math.ceil(outcome.retryAfterMs / 1000));
+      throw new Refusal("rate_limited", "rate_limited", { retryAfterSeconds });
+    }
     case "full":
-      return refuse("capacity_exceeded", "partition_full", RETRY_AFTER_SECONDS);
+      throw new Refusal("capacity_exceeded", "partition_full", SOON);
     case "unavailable":
-      return refuse("unavailable", "redis_away", RETRY_AFTER_SECONDS);
+      throw new Refusal("unavailable", "redis_away", SOON);
   }
 }
 
@@ -235,17 +256,17 @@ function queryOf(target: string): string {
 function describe(
   endpoint: CachedEndpoint,
   request: WebhookRequest,
-  seen: { receiptId: string; requestId: string; sourceIp: string; body: Uint8Array; stored: Uint8Array },
+  event: InspectedEvent,
+  seen: { receiptId: string; requestId: string; sourceIp: string },
 ): InboundMessage {
-  const { body, stored } = seen;
-  const eventId = endpoint.eventIdOf(request.headers, body) ?? null;
+  const { stored } = event;
   return {
     id: seen.receiptId,
     tenantId: endpoint.tenantId,
     endpointId: endpoint.id,
-    eventKey: endpoint.eventKeyOf(eventId ?? body),
-    eventId,
-    eventType: endpoint.eventTypeOf(request.headers, body) ?? null,
+    eventKey: event.eventKey,
+    eventId: event.eventId,
+    eventType: event.eventType,
     path: endpoint.storablePath(request.target),
     headers: endpoint.storableHeaders(request.headers),
     sourceIp: seen.sourceIp,

@@ -5,12 +5,10 @@ import { openSecret } from "../vault/open-secret.ts";
 import { type ChallengeAnswerer, compileChallenges } from "./schemes/compile-challenges.ts";
 import type { EndpointRow } from "./endpoint-store.ts";
 import type { EndpointStatus, HandlerType } from "./endpoint-schema.ts";
-import { eventKeyHasher } from "./event-key.ts";
-import { compileBodyBlanking } from "./schemes/blank-secrets.ts";
+import { compileInspector, type InspectionRecipe, type Inspector } from "./inspect-webhook.ts";
 import { findScheme } from "./schemes/registry.ts";
-import type { FixedAnswer, Scheme, Verifier } from "./schemes/scheme.ts";
+import type { FixedAnswer } from "./schemes/scheme.ts";
 import { secretNames } from "./secret-names.ts";
-import { compileSource, compileVerifier } from "./verify-signature.ts";
 
 /** An endpoint ready for use: what the hot path needs is compiled once, not for each request. */
 export interface CachedEndpoint {
@@ -29,24 +27,19 @@ export interface CachedEndpoint {
   targetService: string | null;
   dedupeWindowSeconds: number;
   maxBodyBytes: number;
-  scheme: Scheme;
-  /** Newest first; the challenge of some schemes is answered with the newest. */
-  secrets: readonly string[];
-  verify: Verifier;
-  /** The answer to a challenge of the provider; undefined for an ordinary request, or for a scheme that has none. */
+  /** Looks into a POST: signature, challenge, event id and type. */
+  inspect: Inspector;
+  /** What `inspect` was made from, for a thread to do the same. */
+  recipe: InspectionRecipe;
+  /** The answer to a GET or HEAD by which the provider asks whether somebody listens. */
   challenge: ChallengeAnswerer | undefined;
   isAllowedSource: ((address: string) => boolean) | undefined;
   /** GCRA: one request each `emissionMicros`, with `burstMicros` of them at once. */
   rateLimit: { emissionMicros: number; burstMicros: number } | undefined;
-  eventIdOf: (headers: Headers, body: Uint8Array) => string | undefined;
-  eventTypeOf: (headers: Headers, body: Uint8Array) => string | undefined;
-  eventKeyOf: (eventId: string | Uint8Array) => string;
   /** Headers without those that carry secrets. */
   storableHeaders: (headers: Headers) => Record<string, string>;
   /** Path and query without a token that stands in the query. */
   storablePath: (target: string) => string;
-  /** The body without a secret that its sender put into it; undefined where none stands. */
-  storableBody: ((body: Uint8Array) => Uint8Array) | undefined;
   acceptedAnswer: FixedAnswer | undefined;
   /** Methods for the 405's Allow header. */
   allow: string;
@@ -64,8 +57,18 @@ export async function compileEndpoint(runtime: Runtime, row: EndpointRow): Promi
   if (!scheme) throw new Error(`Endpoint ${row.id} has the unknown scheme "${row.signatureScheme}"`);
   const { secrets, secretsChangeAtMs } = await openSecrets(runtime, row);
   const hidden = secretNames(scheme, row);
-  const eventIdOf = compileSource(row.eventIdSource ?? scheme.eventId);
-  const eventTypeOf = compileSource(row.eventTypeSource ?? scheme.eventType);
+  const recipe: InspectionRecipe = {
+    endpointId: row.id,
+    schemeName: row.signatureScheme,
+    settings: {
+      signatureHeader: row.signatureHeader,
+      signatureAlgorithm: row.signatureAlgorithm,
+      signatureSettings: row.signatureSettings,
+    },
+    secrets,
+    eventIdSource: row.eventIdSource,
+    eventTypeSource: row.eventTypeSource,
+  };
   const challenges = scheme.challenges ?? [];
   return {
     id: row.id,
@@ -82,21 +85,16 @@ export async function compileEndpoint(runtime: Runtime, row: EndpointRow): Promi
     targetService: row.targetService,
     dedupeWindowSeconds: row.dedupeWindowSeconds,
     maxBodyBytes: row.maxBodyBytes,
-    scheme,
-    secrets,
-    verify: compileVerifier(scheme, row, secrets),
+    inspect: compileInspector(recipe),
+    recipe,
     challenge: compileChallenges(scheme, secrets),
     isAllowedSource:
       row.ipWhitelist === null || row.ipWhitelist.length === 0
         ? undefined
         : compileAddressList(row.ipWhitelist),
     rateLimit: compileRateLimit(row),
-    eventIdOf: eventIdOf,
-    eventTypeOf: eventTypeOf,
-    eventKeyOf: eventKeyHasher(row.id),
     storableHeaders: (headers) => withoutSecrets(headers, hidden.headers),
     storablePath: hidden.query.size === 0 ? (target) => target : (target) => blankQuery(target, hidden.query),
-    storableBody: compileBodyBlanking(scheme, row),
     acceptedAnswer: scheme.accepted,
     allow: [...new Set(["POST", ...challenges.map((challenge) => challenge.method)])].join(", "),
     secretsChangeAtMs,

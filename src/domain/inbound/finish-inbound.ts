@@ -237,10 +237,11 @@ function unstorable(receipt: FinishedReceipt, error: Error): FinishedReceipt {
 /** `webhook.received` (specification, "Published Events"): endpoint and payload; a large or binary body by reference. */
 function receivedEvent({ receipt, integrationId, body, output }: FinishedReceipt): HubEvent {
   const isText = body !== undefined && body.byteLength <= LARGE_BODY_BYTES && isUtf8(body);
+  const traceparent = receipt.headers["traceparent"];
   return {
     tenantId: receipt.tenantId,
-    eventType: "webhook.received",
-    payload: {
+    type: "webhook.received",
+    data: {
       receiptId: receipt.id,
       endpointId: receipt.endpointId,
       integrationId,
@@ -248,10 +249,9 @@ function receivedEvent({ receipt, integrationId, body, output }: FinishedReceipt
       eventType: receipt.eventType,
       body: output ?? (isText ? Buffer.from(body).toString("utf8") : null),
     },
-    orderingKey: null,
     correlationId: receipt.requestId,
-    traceparent: receipt.headers["traceparent"] ?? null,
     occurredAt: new Date(timeOfId(receipt.id)),
+    ...(traceparent === undefined ? {} : { traceparent }),
   };
 }
 

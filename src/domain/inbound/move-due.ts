@@ -16,22 +16,28 @@ const MOVE_COUNT = 200;
  */
 export function startMover(runtime: Runtime, client: RedisClient): () => void {
   const { moveDue } = inboundScripts(client);
-  let stopped = false;
+  const stop = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
+  const movePartition = async (partition: number): Promise<void> => {
+    const keys = inboundKeys(partition);
+    let moved = MOVE_COUNT;
+    while (moved === MOVE_COUNT && !stop.signal.aborted) {
+      moved = Number(await moveDue([keys.stream, keys.retry], [MOVE_COUNT]));
+    }
+  };
   const run = async (): Promise<void> => {
     try {
-      for (let partition = 0; partition < runtime.config.streamPartitions && !stopped; partition++) {
-        const keys = inboundKeys(partition);
-        while (!stopped && Number(await moveDue([keys.stream, keys.retry], [MOVE_COUNT])) === MOVE_COUNT);
-      }
+      for (let partition = 0; partition < runtime.config.streamPartitions; partition++)
+        await movePartition(partition);
     } catch (error) {
-      if (!stopped) runtime.log.warn({ err: error }, "due receipts not moved");
+      if (!stop.signal.aborted) runtime.log.warn({ err: error }, "due receipts not moved");
     }
-    if (!stopped) timer = setTimeout(() => void run(), MOVE_EVERY_MS * (0.8 + Math.random() * 0.4));
+    if (!stop.signal.aborted)
+      timer = setTimeout(() => void run(), MOVE_EVERY_MS * (0.8 + Math.random() * 0.4));
   };
   void run();
   return () => {
-    stopped = true;
+    stop.abort();
     clearTimeout(timer);
   };
 }

@@ -65,7 +65,10 @@ export async function listReceiptRows(
 ): Promise<ReceiptListRow[]> {
   const { endpointId, status, eventType, eventId, fromMs, toMs } = filter;
   // Days after the cursor cannot hold an earlier row.
-  const endMs = Math.min(toMs ?? Infinity, page.beforeId === undefined ? Infinity : timeOfId(page.beforeId) + 1);
+  const endMs = Math.min(
+    toMs ?? Infinity,
+    page.beforeId === undefined ? Infinity : timeOfId(page.beforeId) + 1,
+  );
   return tx<ReceiptListRow[]>`
     select ${listColumns(tx)} from webhook_receipts
     where tenant_id = ${tenantId}

@@ -20,7 +20,9 @@ const STREAM_ENTRIES_MAX = 10_000;
 export async function releaseHeld(runtime: Runtime, lease: Pick<Lease, "isHeld">): Promise<number> {
   const { redis, config, sqlSystem } = runtime;
   const counts = await Promise.all(
-    Array.from({ length: config.streamPartitions }, (_, partition) => redis.scard(inboundKeys(partition).held)),
+    Array.from({ length: config.streamPartitions }, (_, partition) =>
+      redis.scard(inboundKeys(partition).held),
+    ),
   );
   if (counts.every((count) => count === 0)) return 0;
   let released = 0;
