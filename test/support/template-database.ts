@@ -65,6 +65,8 @@ export async function cloneDatabase(
   for (let attempt = 1; ; attempt++) {
     try {
       await administrator.unsafe(`create database ${database} template ${template} owner ${OWNER.name}`);
+      // Rights on the database itself are not copied; migrate() takes this one away.
+      await administrator.unsafe(`revoke temporary on database ${database} from public`);
       return;
     } catch (error) {
       if ((error as { code?: string }).code !== OBJECT_IN_USE || attempt === CLONE_ATTEMPTS_MAX) throw error;
