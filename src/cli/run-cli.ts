@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { ConfigError, loadConfig } from "../platform/config.ts";
 import { createLogger } from "../platform/log.ts";
+import { migrate } from "../platform/postgres/migrate.ts";
 import { createRuntime } from "../platform/runtime.ts";
 import { HubError } from "../domain/errors.ts";
 import { type Command, COMMANDS, type Options } from "./commands.ts";
@@ -19,12 +20,25 @@ export async function runCli(args: readonly string[]): Promise<number> {
     const [words, rest] = splitWords(args);
     if (words === "" || words === "help") return print(usage());
     if (words === "config") return print(configTable());
+    if (words === "migrate") return print(JSON.stringify(await migrateDatabase()));
     const command = COMMANDS[words];
     if (command === undefined) throw new UsageError(`no command "${words}"`);
     return print(JSON.stringify(await runCommand(command, readOptions(command, rest))));
   } catch (error) {
     return report(error);
   }
+}
+
+/** For deployments whose processes are not run by `start`; safe while others do the same. */
+async function migrateDatabase(): Promise<{ applied: string[] }> {
+  const { databaseUrl, databaseAppUrl, databaseSystemUrl, integrationEncryptionKey } = loadConfig();
+  if (databaseUrl === undefined) throw new UsageError("migrate needs DATABASE_URL");
+  return migrate({
+    ownerUrl: databaseUrl,
+    encryptionKeys: integrationEncryptionKey,
+    appUrl: databaseAppUrl,
+    systemUrl: databaseSystemUrl,
+  });
 }
 
 async function runCommand(command: Command, options: Options): Promise<unknown> {
@@ -77,6 +91,7 @@ function usage(): string {
   return [
     "Usage:",
     ...lines,
+    "  bun run hub migrate\n      bring the schema of DATABASE_URL up to date; start does it by itself",
     "  bun run hub config\n      list every environment variable with its default, as a Markdown table",
     "",
     "Works on the hub that `start` runs in HUB_HOME (.hub), or on DATABASE_URL and REDIS_URL when they are set.",
