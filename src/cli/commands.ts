@@ -1,6 +1,7 @@
 import type { Runtime } from "../platform/runtime.ts";
 import { newId } from "../platform/uuid.ts";
 import { SCOPES, systemContext } from "../domain/context.ts";
+import { auditConservation } from "../domain/inbound/audit-conservation.ts";
 import { createApiKey } from "../domain/tenancy/create-api-key.ts";
 import { createTenant } from "../domain/tenancy/create-tenant.ts";
 import { ROLE_NAMES } from "../domain/tenancy/roles.ts";
@@ -50,6 +51,12 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     about: `add an API key; roles: ${ROLE_NAMES.join(", ")}; scopes: ${SCOPES.join(", ")}`,
     options: ["tenant", "name", "role", "scopes"],
     run: createKey,
+  },
+  conservation: {
+    usage: "conservation",
+    about: "count what was accepted against what became of it, in all and for each tenant",
+    options: [],
+    run: (runtime) => auditConservation(runtime),
   },
 };
 

@@ -9,9 +9,12 @@ import { problemPlugin } from "./plugins/problem.ts";
 import { apiKeyRoutes } from "./routes/api-keys.ts";
 import { apiLogRoutes } from "./routes/api-logs.ts";
 import { auditLogRoutes } from "./routes/audit-log.ts";
+import { deadLetterRoutes } from "./routes/dead-letters.ts";
 import { docsRoutes } from "./routes/docs.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
+import { receiptRoutes } from "./routes/receipts.ts";
+import { serviceRoutes } from "./routes/services.ts";
 import { tenantRoutes } from "./routes/tenants.ts";
 import { webhookEndpointRoutes } from "./routes/webhook-endpoints.ts";
 
@@ -36,6 +39,9 @@ export function createApp(runtime: Runtime) {
     .use(apiKeyRoutes(runtime))
     .use(auditLogRoutes(runtime))
     .use(webhookEndpointRoutes(runtime))
+    .use(receiptRoutes(runtime))
+    .use(deadLetterRoutes(runtime))
+    .use(serviceRoutes(runtime))
     .use(apiLogRoutes(runtime))
     .use(docsRoutes(() => createDocument(registered, runtime.config.publicUrl)));
   registered.push(...app.routes);

@@ -63,6 +63,7 @@ const NOUN_TABLE: Readonly<Record<string, readonly string[] | "all">> = {
   ],
   subscriptions: ["events", "transformations", "vault"],
   inbound: ["integrations", "providers", "transformations", "vault", "events", "api-logs", "services"],
+  "dead-letters": ["inbound", "events"],
   deliveries: [
     "subscriptions",
     "events",

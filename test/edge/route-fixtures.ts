@@ -1,5 +1,6 @@
 import type { Scope } from "../../src/domain/context.ts";
 import { createEndpoint } from "../../src/domain/inbound/create-endpoint.ts";
+import { putService } from "../../src/domain/services/put-service.ts";
 import { newId, timeOfId } from "../../src/platform/uuid.ts";
 import type { TestApp, TestTenant } from "./app-fixture.ts";
 
@@ -40,6 +41,36 @@ const makeIntegration: RouteFixture["make"] = async (hub, tenant) => {
   return { id };
 };
 
+/** A receipt in a final state. */
+async function insertReceipt(hub: TestApp, tenant: TestTenant, status: string): Promise<string> {
+  const endpoint = await createEndpoint(tenant.ctx, { handlerType: "CUSTOM", signatureScheme: "github" });
+  const id = newId();
+  await hub.runtime.sqlSystem`
+    insert into webhook_receipts (id, tenant_id, endpoint_id, event_key, status, body, body_size, created_at)
+    values (${id}, ${tenant.id}, ${endpoint.id}, 'k', ${status}, ${Buffer.from("{}")}, 2, ${new Date(timeOfId(id))})`;
+  return id;
+}
+
+const makeReceipt: RouteFixture["make"] = async (hub, tenant) => ({
+  id: await insertReceipt(hub, tenant, "PROCESSED"),
+});
+
+const makeDeadLetter: RouteFixture["make"] = async (hub, tenant) => {
+  const [id, receiptId] = [newId(), await insertReceipt(hub, tenant, "DEAD")];
+  await hub.runtime.sqlSystem`
+    insert into dead_letters (id, tenant_id, topic, receipt_id, reason_code)
+    values (${id}, ${tenant.id}, 'inbound', ${receiptId}, 'target_rejected')`;
+  return { id };
+};
+
+const makeService: RouteFixture["make"] = async (_hub, tenant) => {
+  const { service } = await putService(tenant.ctx, {
+    name: `s-${newId().slice(-12)}`,
+    service: { kind: "STREAM" },
+  });
+  return { name: service.name };
+};
+
 /** Every operation that needs a credential. The test names those that are missing here. */
 export const ROUTE_FIXTURES: Readonly<Record<string, RouteFixture>> = {
   "GET /api/v1/api-keys": { scope: "keys:write" },
@@ -67,6 +98,23 @@ export const ROUTE_FIXTURES: Readonly<Record<string, RouteFixture>> = {
     make: makeEndpoint,
     body: () => ({}),
   },
+  "GET /api/v1/webhooks/receipts": { scope: "webhooks:read" },
+  "GET /api/v1/webhooks/receipts/{id}": { scope: "webhooks:read", make: makeReceipt },
+  "POST /api/v1/webhooks/receipts/{id}/replay": { scope: "webhooks:write", make: makeReceipt },
+  "GET /api/v1/dead-letters": { scope: "webhooks:read" },
+  "GET /api/v1/dead-letters/{id}": { scope: "webhooks:read", make: makeDeadLetter },
+  "PUT /api/v1/dead-letters/{id}": {
+    scope: "webhooks:write",
+    make: makeDeadLetter,
+    body: () => ({ body: '{"mended":true}' }),
+  },
+  "POST /api/v1/dead-letters/{id}/replay": { scope: "webhooks:write", make: makeDeadLetter },
+  "POST /api/v1/dead-letters/replay": { scope: "webhooks:write", body: () => ({ filter: {} }) },
+  "DELETE /api/v1/dead-letters/{id}": { scope: "webhooks:write", make: makeDeadLetter },
+  "GET /api/v1/services/{name}": { scope: "webhooks:read", make: makeService },
+  // Without an object: a name that is free for another tenant is its own to take.
+  "PUT /api/v1/services/{name}": { scope: "webhooks:write", body: () => ({ kind: "STREAM" }) },
+  "DELETE /api/v1/services/{name}": { scope: "webhooks:write", make: makeService },
   "GET /api/v1/api-logs/search": { scope: "logs:read" },
   "GET /api/v1/api-logs/{logId}": { scope: "logs:read", make: makeApiLog },
   "GET /api/v1/integrations/{id}/logs": { scope: "logs:read", make: makeIntegration },

@@ -1,0 +1,41 @@
+import { type Context, requireScope, withOuterTransaction } from "../context.ts";
+import { HubError, notFound } from "../errors.ts";
+import { emitAudit } from "../audit/emit-audit.ts";
+import { replayReceipt } from "../inbound/replay-receipt.ts";
+import { presentDeadLetter } from "./present-dead-letter.ts";
+import type { DeadLetter } from "./schema.ts";
+import { type DeadLetterFullRow, getDeadLetterRow } from "./store.ts";
+
+/**
+ * Processes what a dead letter stands for again, with the mended body where there is one. The dead letter is REPLAYED
+ * from then on; a new failure makes a new one.
+ *
+ * @throws HubError 403 `forbidden`; 404 `not_found`; 409 `conflict` when it was replayed before, or when its receipt,
+ * the body or the endpoint is gone
+ */
+export async function replayDeadLetter(ctx: Context, input: { id: string }): Promise<DeadLetter> {
+  requireScope(ctx, "webhooks:write");
+  return withOuterTransaction(ctx, async (joined, tx) => {
+    const row = await getDeadLetterRow(tx, ctx.tenantId, input.id);
+    if (row === undefined) throw notFound();
+    try {
+      await replayReceipt(joined, { id: receiptOf(row) });
+    } catch (error) {
+      if (!(error instanceof HubError && error.code === "not_found")) throw error;
+      throw new HubError("conflict", "The receipt of this dead letter was removed after LOG_RETENTION_DAYS.");
+    }
+    await emitAudit(tx, ctx, {
+      verb: "dead_letter.replay",
+      objectType: "dead_letter",
+      objectId: input.id,
+      changedFields: ["status"],
+    });
+    return presentDeadLetter((await getDeadLetterRow(tx, ctx.tenantId, input.id))!);
+  });
+}
+
+function receiptOf(row: DeadLetterFullRow): string {
+  if (row.status !== "OPEN") throw new HubError("conflict", "The dead letter was replayed before.");
+  if (row.receiptId === null) throw new HubError("conflict", "The dead letter belongs to no receipt.");
+  return row.receiptId;
+}
