@@ -1,4 +1,6 @@
 import { watchConservation } from "../src/domain/health/watch-conservation.ts";
+import { enlistForgotten, rebuildAfterLoss } from "../src/domain/inbound/rebuild-inbound.ts";
+import { releaseHeld } from "../src/domain/inbound/release-held.ts";
 import { type Job, startJobs } from "../src/platform/jobs.ts";
 import { ensurePartitions } from "../src/platform/postgres/partitions.ts";
 import type { Runtime } from "../src/platform/runtime.ts";
@@ -11,6 +13,34 @@ const JOBS: readonly Job[] = [
     async run(runtime) {
       const made = await ensurePartitions(runtime.sqlSystem);
       if (made > 0) runtime.log.info({ made }, "day partitions made");
+    },
+  },
+  {
+    name: "rebuild Redis after a loss",
+    everyMs: 5_000,
+    async run(runtime, lease) {
+      const receipts = await rebuildAfterLoss(runtime, lease);
+      if (receipts !== undefined && receipts > 0)
+        runtime.log.error(
+          { receipts },
+          "Redis had lost its data: unfinished receipts came back from Postgres",
+        );
+    },
+  },
+  {
+    name: "enlist receipts that Redis was not told of",
+    everyMs: 60_000,
+    async run(runtime, lease) {
+      const receipts = await enlistForgotten(runtime, lease);
+      if (receipts > 0) runtime.log.warn({ receipts }, "forgotten receipts are due again");
+    },
+  },
+  {
+    name: "release what was held for endpoints that are active again",
+    everyMs: 2_000,
+    async run(runtime, lease) {
+      const receipts = await releaseHeld(runtime, lease);
+      if (receipts > 0) runtime.log.info({ receipts }, "held receipts released");
     },
   },
 ];
