@@ -1,3 +1,4 @@
+import { setPriority } from "node:os";
 import { parseArgs } from "node:util";
 import { publishMetrics } from "../src/domain/health/metrics-exchange.ts";
 import { runBootChecks } from "../src/domain/health/boot-checks.ts";
@@ -20,7 +21,14 @@ function chosenConsumers(argv: string[]): readonly Consumer[] {
   return CONSUMERS.filter((consumer) => names.includes(consumer.name));
 }
 
+/**
+ * Priority of everything that happens after the 200: on a machine that edge shares, a burst is answered first and
+ * processed afterwards. Children inherit it.
+ */
+const NICENESS = 10;
+
 const consumers = chosenConsumers(process.argv.slice(2));
+setPriority(NICENESS);
 const runtime = createRuntime(loadConfig(), "worker");
 exitOnSignals(runtime.shutdown, runtime.log);
 await startTelemetry(runtime);

@@ -1,3 +1,4 @@
+import { setPriority } from "node:os";
 import type { SystemUser } from "./system-user.ts";
 
 export interface ChildOptions {
@@ -13,6 +14,8 @@ export interface ChildOptions {
   thirdFd?: number | undefined;
   /** Sent by the kernel when this process dies. Postgres ends at once and in order on QUIT. */
   deathSignal?: "KILL" | "QUIT";
+  /** Priority, 0 to 19: the higher, the more it gives way to others on a busy machine. 0 when left out. */
+  niceness?: number;
   /** Only for root: run as this user, without supplementary groups. */
   runAs?: SystemUser | undefined;
   /** Called for every line that the child prints. */
@@ -77,6 +80,7 @@ export function spawnChild(options: ChildOptions): Child {
       ...(options.thirdFd === undefined ? [] : [options.thirdFd]),
     ],
   });
+  if (options.niceness !== undefined) setPriority(program.pid, options.niceness);
   const onLine = options.onLine ?? (() => undefined);
   const closeStdin = async (): Promise<void> => {
     await program.exited;

@@ -60,6 +60,9 @@ const ORPHAN_TIMEOUT_MS = 15_000;
 const OWNER_ROLE = "hub_owner";
 const DATABASE = "hub";
 
+/** Accepting needs Redis, not Postgres: under a burst the answers go first, and what waits is written afterwards. */
+const NICENESS = 5;
+
 export interface EmbeddedPostgres {
   service: Service;
   version: string;
@@ -109,6 +112,7 @@ export async function preparePostgres(options: {
         ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]),
       ],
       env: { PATH: "/usr/bin:/bin", LANG: "C" },
+      niceness: NICENESS,
       cwd: "/",
       runAs,
       thirdFd: folderFd,
