@@ -16,7 +16,12 @@ import { TargetHealth } from "../src/domain/services/target-health.ts";
 import { jsonataPoolOf } from "../src/domain/transformations/runtime-pool.ts";
 import { Sender } from "../src/platform/egress/send.ts";
 import { subscribeInvalidation } from "../src/platform/invalidation.ts";
-import { createFastHistogram, createGauge, LATENCY_BOUNDS_SECONDS, SIZE_BOUNDS } from "../src/platform/metrics.ts";
+import {
+  createFastHistogram,
+  createGauge,
+  LATENCY_BOUNDS_SECONDS,
+  SIZE_BOUNDS,
+} from "../src/platform/metrics.ts";
 import { inboundKeys, WORKER_GROUP } from "../src/platform/redis/keys.ts";
 import type { Runtime } from "../src/platform/runtime.ts";
 import { StreamConsumer } from "../src/platform/streams/consume.ts";
@@ -27,6 +32,10 @@ const GIVE_BACK_WAIT_MS = 500;
 
 /** Time for what is held to be finished at a stop; the rest is taken over by another worker. */
 const DRAIN_MS = 10_000;
+const DRAIN_CHECK_MS = 20;
+
+/** How often it is looked whether what waits behind a slow endpoint gives way. */
+const SHARE_TICK_MS = 100;
 
 /** Consumer `inbound`: accepted webhooks, from the stream to their target and into Postgres. */
 export const inbound = {
@@ -37,22 +46,30 @@ export const inbound = {
 async function startInbound(runtime: Runtime): Promise<{ stop(): Promise<void> }> {
   const { config, log } = runtime;
   const deps = await openDeps(runtime);
-  const share = new EndpointShare(config.webhookQueueSize);
-  const finisher = createFinisher(runtime, (entry) => {
-    share.settled(entry);
-    consumer.settle(entry);
-  });
+  const finisher = createFinisher(runtime, (entry) => consumer.settle(entry));
   const sink: ProcessSink = {
-    finish: (receipt) => finisher.add(receipt),
+    finish(receipt) {
+      share.leave(receipt.entry);
+      finisher.add(receipt);
+    },
     giveBack(entry, error) {
       log.warn({ err: error }, "entry is tried again");
       setTimeout(() => void processInbound(deps, [entry], sink), GIVE_BACK_WAIT_MS);
     },
     discard(entry, error) {
       log.error({ err: error, id: entry.id }, "entry of unknown form is removed");
-      void finisher.discard(entry).catch((failure: unknown) => log.warn({ err: failure }, "entry not removed"));
+      share.leave(entry);
+      void finisher
+        .discard(entry)
+        .catch((failure: unknown) => log.warn({ err: failure }, "entry not removed"));
     },
   };
+  const share = new EndpointShare({
+    queueSize: config.webhookQueueSize,
+    nowMs: () => runtime.clock.nowMs(),
+    start: (entries) => void processInbound(deps, entries, sink),
+    defer: (deferred) => void deferEntries(deps, deferred, sink),
+  });
   const client = runtime.openRedis("consumer");
   const consumer = new StreamConsumer({
     client,
@@ -62,24 +79,27 @@ async function startInbound(runtime: Runtime): Promise<{ stop(): Promise<void> }
     loops: config.webhookWorkers,
     queueSize: config.webhookQueueSize,
     log,
-    onEntries(entries: HeldEntry[]) {
-      const { now, later } = share.admit(entries);
-      if (now.length > 0) void processInbound(deps, now, sink);
-      if (later.length > 0) void deferEntries(deps, later, sink);
-    },
+    onEntries: (entries) => share.admit(entries),
     onCrashed(entry) {
       log.error({ id: entry.id }, "entry took its process down three times");
-      void giveUp(deps, entry, { code: "worker_crashed", message: "Processing it ended the worker process three times" }, sink);
+      void giveUp(
+        deps,
+        entry,
+        { code: "worker_crashed", message: "Processing it ended the worker process three times" },
+        sink,
+      );
     },
   });
   await consumer.start();
   const stopMover = startMover(runtime, client);
+  const ticker = setInterval(() => share.tick(), SHARE_TICK_MS);
   return {
     async stop() {
       stopMover();
       await consumer.stopReading();
       const deadline = performance.now() + DRAIN_MS;
-      while (consumer.heldCount > 0 && performance.now() < deadline) await finisher.drain(100);
+      while (consumer.heldCount > 0 && performance.now() < deadline) await Bun.sleep(DRAIN_CHECK_MS);
+      clearInterval(ticker);
       await finisher.drain(Math.max(0, deadline - performance.now()));
       await consumer.close();
     },

@@ -118,7 +118,7 @@ export class InboundFinisher {
    * halving and parked as a dead letter without the values that it choked on.
    */
   async #commit(batch: readonly FinishedReceipt[]): Promise<FinishedReceipt[]> {
-    if (batch.length === 0) return [];
+    if (batch.every(({ isPostponed }) => isPostponed)) return [...batch];
     const { runtime } = this.#options;
     for (;;) {
       try {
@@ -151,7 +151,8 @@ export class InboundFinisher {
     }
   }
 
-  async #writeRows(tx: Transaction, batch: readonly FinishedReceipt[]): Promise<void> {
+  async #writeRows(tx: Transaction, all: readonly FinishedReceipt[]): Promise<void> {
+    const batch = all.filter(({ isPostponed }) => !isPostponed);
     const { config } = this.#options.runtime;
     const dropProcessedBodies = !config.logRequestBodies;
     const fresh = batch.filter(({ isNew }) => isNew);

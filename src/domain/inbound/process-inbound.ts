@@ -1,13 +1,14 @@
 import type { Runtime } from "../../platform/runtime.ts";
 import type { HeldEntry } from "../../platform/streams/stream-entry.ts";
 import { timeOfId } from "../../platform/uuid.ts";
-import { decodeInboundEntry, type InboundMessage } from "../events/topics.ts";
+import { decodeInboundEntry, type InboundMessage, type InboundReference } from "../events/topics.ts";
 import { sendToService, type ServiceSender } from "../services/send-to-service.ts";
 import type { JsonataPool } from "../transformations/jsonata-pool.ts";
 import { resolveTemplate } from "../transformations/resolve-template.ts";
 import type { TransformTemplate } from "../transformations/schema.ts";
 import { decodeBody } from "./decode-body.ts";
 import type { CachedEndpoint, EndpointCache } from "./endpoint-cache.ts";
+import type { DeferredEntry } from "./endpoint-share.ts";
 import type { FinishedReceipt, ReceiptFacts } from "./finished-receipt.ts";
 import { loadLargeBody } from "./large-bodies.ts";
 import type { LateDuplicates } from "./late-duplicates.ts";
@@ -67,9 +68,6 @@ const DECODED_BYTES_MAX = 25 * 1024 * 1024;
 /** Least time that a target gets, also when the steps before it took most of the message's time. */
 const TARGET_TIMEOUT_MIN_MS = 1_000;
 
-/** Wait of what gave way to other endpoints' messages. */
-const DEFER_MS = 5_000;
-
 const typeFilters = new WeakMap<CachedEndpoint, (eventType: string | null) => boolean>();
 
 /**
@@ -112,25 +110,46 @@ export async function giveUp(
   }
 }
 
-/** The receipt of an entry that waits a little, because its endpoint holds up this process; not counted as a try. */
+/**
+ * Sends entries away for a while, because their endpoint holds up this process; not counted as a try. What Postgres has
+ * already is not loaded and not written for that.
+ */
 export async function deferEntries(
   deps: ProcessDeps,
-  entries: readonly HeldEntry[],
+  deferred: readonly DeferredEntry[],
   sink: ProcessSink,
 ): Promise<void> {
-  const nowMs = deps.runtime.clock.nowMs();
-  for (const work of await openEntries(deps, entries, sink)) {
-    const verdict = {
-      status: "RETRYING",
-      code: "endpoint_busy",
-      message: "The endpoint's earlier messages are slow; this one waits",
-    } as const;
-    sink.finish(
-      finished(work, undefined, verdict, {
-        attemptCount: work.facts.attemptsBefore,
-        nextRetryAtMs: nowMs + DEFER_MS,
-      }),
-    );
+  const verdict = {
+    status: "RETRYING",
+    code: "endpoint_busy",
+    message: "The endpoint's earlier messages are slow; this one waits",
+  } as const;
+  const dueMs = new Map(deferred.map(({ entry, dueMs: time }) => [entry, time]));
+  const defer = (work: Work): FinishedReceipt =>
+    finished(work, undefined, verdict, {
+      attemptCount: work.facts.attemptsBefore,
+      nextRetryAtMs: dueMs.get(work.entry)!,
+    });
+  const toOpen: HeldEntry[] = [];
+  for (const { entry } of deferred) {
+    const reference = referenceOf(entry);
+    if (reference === undefined) toOpen.push(entry);
+    else {
+      const facts = unknownFacts(reference.id, reference.tenantId, reference.endpointId);
+      const work = { entry, facts, isNew: false, body: undefined, contentType: undefined };
+      sink.finish({ ...defer(work), isPostponed: true });
+    }
+  }
+  for (const work of await openEntries(deps, toOpen, sink)) sink.finish(defer(work));
+}
+
+/** The reference in an entry; undefined when it carries a whole message or is none of ours. */
+function referenceOf(entry: HeldEntry): InboundReference | undefined {
+  try {
+    const { message } = decodeInboundEntry(entry.fields);
+    return "reference" in message ? message : undefined;
+  } catch {
+    return undefined;
   }
 }
 
@@ -337,6 +356,7 @@ function finished(
     entry: work.entry,
     receipt: work.facts,
     isNew: work.isNew,
+    isPostponed: false,
     body: work.body,
     integrationId: endpoint?.integrationId ?? null,
     targetService: endpoint?.targetService ?? null,
