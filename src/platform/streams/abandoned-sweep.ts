@@ -14,7 +14,12 @@ interface SweepOptions {
   /** Takes places in the process's queue; fewer than wanted when it is full. */
   reserve(wanted: number): number;
   release(count: number): void;
-  take(session: ConsumerSession, partition: number, raw: readonly RawEntry[], deliveries: number): HeldEntry[];
+  take(
+    session: ConsumerSession,
+    partition: number,
+    raw: readonly RawEntry[],
+    deliveries: number,
+  ): HeldEntry[];
   onEntries(entries: HeldEntry[]): void;
   onCrashed(entry: HeldEntry): void;
   whenSettled(entry: HeldEntry): Promise<void>;
@@ -72,7 +77,8 @@ export class AbandonedSweep {
       const consumers = (summaries[partition] as unknown[])[3] as [string, string][] | null;
       for (const [consumer, count] of consumers ?? []) {
         const isOwn = consumer === own;
-        if (isOwn ? Number(count) <= session.held[partition]!.size : await this.#isLeased(consumer, leased)) continue;
+        if (isOwn ? Number(count) <= session.held[partition]!.size : await this.#isLeased(consumer, leased))
+          continue;
         const keepCount = isOwn && !ownIsForeign;
         suspects.push(...(await this.#takeOver(session, partition, consumer, keepCount)));
       }
@@ -104,7 +110,14 @@ export class AbandonedSweep {
     const { client, group, streams, log, onCrashed } = this.#options;
     const held = session.held[partition]!;
     const lines = (await client.xpending(
-      streams[partition]!, group, "IDLE", IDLE_MIN_MS, "-", "+", PENDING_COUNT, consumer,
+      streams[partition]!,
+      group,
+      "IDLE",
+      IDLE_MIN_MS,
+      "-",
+      "+",
+      PENDING_COUNT,
+      consumer,
     )) as [string, string, number, number][];
     const pending = lines
       .map(([id, , , deliveries]): PendingEntry => ({ id, deliveries: Number(deliveries) }))
@@ -114,7 +127,13 @@ export class AbandonedSweep {
       ? { bulk: pending, suspects: [], crashed: [] }
       : sortAbandoned(pending);
     log.info(
-      { partition, consumer, bulk: sorted.bulk.length, suspects: sorted.suspects.length, crashed: sorted.crashed.length },
+      {
+        partition,
+        consumer,
+        bulk: sorted.bulk.length,
+        suspects: sorted.suspects.length,
+        crashed: sorted.crashed.length,
+      },
       "taking over pending entries",
     );
     const granted = this.#options.reserve(sorted.bulk.length);
@@ -142,7 +161,13 @@ export class AbandonedSweep {
     const { client, group, streams, log } = this.#options;
     const options = keepCount === undefined ? [] : ["RETRYCOUNT", keepCount];
     const raw = (await client.call(
-      "XCLAIM", streams[partition]!, group, session.slot.consumer, IDLE_MIN_MS, ...ids, ...options,
+      "XCLAIM",
+      streams[partition]!,
+      group,
+      session.slot.consumer,
+      IDLE_MIN_MS,
+      ...ids,
+      ...options,
     )) as RawEntry[];
     const missing = raw.filter((entry) => entry === null).length;
     if (missing > 0) log.error({ partition, missing }, "pending entries are gone from the stream");

@@ -79,7 +79,8 @@ export class StreamConsumer {
 
   /** The entry is finished, or given up: its place in the queue is free. */
   settle(entry: HeldEntry): void {
-    if (entry.session.held[entry.partition]!.delete(entry.id) && entry.session === this.#session) this.#used--;
+    if (entry.session.held[entry.partition]!.delete(entry.id) && entry.session === this.#session)
+      this.#used--;
     if (this.#settled.size === 0) return;
     this.#settled.get(entry)?.();
     this.#settled.delete(entry);
@@ -101,7 +102,9 @@ export class StreamConsumer {
 
   async #loop(index: number): Promise<void> {
     const { streams, loops } = this.#options;
-    const partitions = streams.map((_key, partition) => partition).filter((partition) => partition % loops === index);
+    const partitions = streams
+      .map((_key, partition) => partition)
+      .filter((partition) => partition % loops === index);
     let idleMs = 0;
     let turn = 0;
     while (!this.#stopping && partitions.length > 0) {
@@ -174,18 +177,32 @@ export class StreamConsumer {
     }
   }
 
-  #readGroup(consumer: string, plan: { partition: number; count: number }[]): Promise<PromiseSettledResult<unknown>[]> {
+  #readGroup(
+    consumer: string,
+    plan: { partition: number; count: number }[],
+  ): Promise<PromiseSettledResult<unknown>[]> {
     const { client, group, streams } = this.#options;
     const pipeline = this.#options.cluster ? undefined : client.pipeline();
     const calls = plan.map(({ partition, count }) =>
-      (pipeline ?? client).xreadgroup("GROUP", group, consumer, "COUNT", count, "STREAMS", streams[partition]!, ">"),
-    );
-    if (pipeline === undefined) return Promise.allSettled(calls);
-    return pipeline.exec().then((results) =>
-      (results ?? []).map(([error, value]) =>
-        error ? { status: "rejected", reason: error } : { status: "fulfilled", value },
+      (pipeline ?? client).xreadgroup(
+        "GROUP",
+        group,
+        consumer,
+        "COUNT",
+        count,
+        "STREAMS",
+        streams[partition]!,
+        ">",
       ),
     );
+    if (pipeline === undefined) return Promise.allSettled(calls);
+    return pipeline
+      .exec()
+      .then((results) =>
+        (results ?? []).map(([error, value]) =>
+          error ? { status: "rejected", reason: error } : { status: "fulfilled", value },
+        ),
+      );
   }
 
   async #onReadError(partition: number, error: Error): Promise<void> {
@@ -196,7 +213,12 @@ export class StreamConsumer {
   }
 
   /** Registers what was read. An entry that is held already (its first reply came late) is not taken twice. */
-  #take(session: ConsumerSession, partition: number, raw: readonly RawEntry[], deliveries: number): HeldEntry[] {
+  #take(
+    session: ConsumerSession,
+    partition: number,
+    raw: readonly RawEntry[],
+    deliveries: number,
+  ): HeldEntry[] {
     const held = session.held[partition]!;
     const entries: HeldEntry[] = [];
     for (const entry of raw) {

@@ -88,7 +88,10 @@ class LeasedSlot implements ConsumerSlot {
     clearInterval(this.#timer);
     this.#lost = true;
     await this.#releaseScript([this.#key], [this.#token]).catch((error: unknown) => {
-      this.#log.warn({ err: error, consumer: this.consumer }, "consumer slot not released; its lease will run out");
+      this.#log.warn(
+        { err: error, consumer: this.consumer },
+        "consumer slot not released; its lease will run out",
+      );
     });
   }
 
