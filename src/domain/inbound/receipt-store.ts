@@ -56,6 +56,9 @@ const listColumns = (tx: Transaction) => tx`
   body_size as "bodySize", body_dropped as "bodyDropped", source_ip as "sourceIp", correlation_id as "correlationId",
   duplicate_of as "duplicateOf", processed_at as "processedAt", created_at as "createdAt"`;
 
+/** `created_at` of a receipt, which names its day. In numbers, because an id that is none of ours holds any time. */
+const timeIn = (tx: Transaction, id: string) => tx`to_timestamp(${timeOfId(id)}::float8 / 1000)`;
+
 /** A page of the tenant's receipts, newest first, before the id `beforeId`. */
 export async function listReceiptRows(
   tx: Transaction,
@@ -74,7 +77,7 @@ export async function listReceiptRows(
     where tenant_id = ${tenantId}
       ${page.beforeId === undefined ? tx`` : tx`and id < ${page.beforeId}`}
       ${fromMs === undefined ? tx`` : tx`and created_at >= ${new Date(fromMs)} and id >= ${floorId(fromMs)}`}
-      ${endMs === Infinity ? tx`` : tx`and created_at < ${new Date(endMs)}`}
+      ${endMs === Infinity ? tx`` : tx`and created_at < to_timestamp(${endMs}::float8 / 1000)`}
       ${endpointId === undefined ? tx`` : tx`and endpoint_id = ${endpointId}`}
       ${status === undefined ? tx`` : tx`and status = ${status}`}
       ${eventType === undefined ? tx`` : tx`and event_type = ${eventType}`}
@@ -93,7 +96,7 @@ export async function getReceiptRow(
     select ${listColumns(tx)}, event_key as "eventKey", query, headers, content_encoding as "contentEncoding", body,
       large_body_id as "largeBodyId", output, traceparent
     from webhook_receipts
-    where tenant_id = ${tenantId} and id = ${id} and created_at = ${new Date(timeOfId(id))}
+    where tenant_id = ${tenantId} and id = ${id} and created_at = ${timeIn(tx, id)}
     ${lock ? tx`for update` : tx``}`;
   return row;
 }
@@ -167,5 +170,5 @@ export async function markReceiptsRetrying(
 export async function cancelDeadReceipt(tx: Transaction, tenantId: string, id: string): Promise<void> {
   await tx`
     update webhook_receipts set status = 'CANCELLED'
-    where tenant_id = ${tenantId} and id = ${id} and created_at = ${new Date(timeOfId(id))} and status = 'DEAD'`;
+    where tenant_id = ${tenantId} and id = ${id} and created_at = ${timeIn(tx, id)} and status = 'DEAD'`;
 }
