@@ -6,16 +6,20 @@ interface PackageFile {
   version?: string;
   engines?: { bun?: string };
   dependencies?: Record<string, string>;
+  devDependencies?: Record<string, string>;
 }
 
-/** Says of which lockfile `node_modules` is; there only while an installation is whole. */
+/** What the hub runs with, or all that building and testing it takes as well. */
+export type DependencyKind = "production" | "all";
+
+/** Says of which lockfile `node_modules` is, and how much of it; there only while an installation is whole. */
 const STAMP = "node_modules/.hub-dependencies";
 
 /** There while an installation runs: what it leaves behind when it is killed must not pass for whole. */
 const UNFINISHED = "node_modules/.hub-unfinished";
 
 /**
- * Installs the production dependencies of the lockfile unless they are there. A `node_modules` that somebody else has
+ * Installs the dependencies of the lockfile unless they are there. A `node_modules` that somebody else has
  * installed is left alone when it holds every dependency in its version.
  *
  * @param report called once before an installation and once after
@@ -25,6 +29,7 @@ const UNFINISHED = "node_modules/.hub-unfinished";
  */
 export async function installDependencies(
   projectDir: string,
+  kind: DependencyKind,
   report: (text: string) => void,
 ): Promise<boolean> {
   const manifest = (await readJson(join(projectDir, "package.json"))) ?? {};
@@ -35,16 +40,18 @@ export async function installDependencies(
     );
   }
   const lockfile = await readFile(join(projectDir, "bun.lock"));
-  const wanted = createHash("sha256").update(lockfile).digest("hex");
+  const hash = createHash("sha256").update(lockfile).digest("hex");
+  const stampOf = (installed: DependencyKind): string => `${hash} ${installed}`;
   const stamp = await readFile(join(projectDir, STAMP), "utf8").catch(() => "");
-  if (stamp === wanted) return false;
-  if (await isComplete(projectDir, manifest.dependencies ?? {})) return false;
+  if (stamp === stampOf("all") || stamp === stampOf(kind)) return false;
+  const wanted = { ...manifest.dependencies, ...(kind === "all" ? manifest.devDependencies : {}) };
+  if (await isComplete(projectDir, wanted)) return false;
   report("Installing dependencies …");
   const startedMs = Date.now();
   await mkdir(join(projectDir, "node_modules"), { recursive: true });
   await writeFile(join(projectDir, UNFINISHED), "");
-  install(projectDir);
-  await writeFile(join(projectDir, STAMP), wanted);
+  install(projectDir, kind);
+  await writeFile(join(projectDir, STAMP), stampOf(kind));
   await rm(join(projectDir, UNFINISHED));
   report(`Dependencies installed in ${((Date.now() - startedMs) / 1000).toFixed(1)} s`);
   return true;
@@ -61,9 +68,14 @@ async function isComplete(projectDir: string, dependencies: Record<string, strin
   return installed.every(Boolean);
 }
 
-function install(projectDir: string): void {
+function install(projectDir: string, kind: DependencyKind): void {
   const result = Bun.spawnSync({
-    cmd: [process.execPath, "install", "--production", "--frozen-lockfile"],
+    cmd: [
+      process.execPath,
+      "install",
+      "--frozen-lockfile",
+      ...(kind === "production" ? ["--production"] : []),
+    ],
     cwd: projectDir,
     env: { ...process.env, ...cacheVariables(projectDir) },
     stdin: "ignore",

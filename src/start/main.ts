@@ -8,7 +8,7 @@ import { runAgain } from "./run-again.ts";
  */
 const projectDir = join(import.meta.dirname, "../..");
 try {
-  if (await installDependencies(projectDir, (text) => console.log(text))) {
+  if (await installDependencies(projectDir, "production", (text) => console.log(text))) {
     process.exitCode = await runAgain();
   } else {
     const { supervise } = await import("./supervise.ts");

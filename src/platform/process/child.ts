@@ -35,6 +35,8 @@ export interface Child {
   readonly exited: Promise<ChildExit>;
   /** Sends a signal; does nothing when the process is gone. */
   kill(signal: NodeJS.Signals): void;
+  /** SIGKILL of the child and of what it has started in its own group: such a one holds our ends of its outputs. */
+  killAll(): void;
   /** Sends `signal`, and SIGKILL when the process is still there after `timeoutMs`. */
   stop(signal: NodeJS.Signals, timeoutMs: number): Promise<ChildExit>;
 }
@@ -94,6 +96,13 @@ export function spawnChild(options: ChildOptions): Child {
     exitCode: program.exitCode,
     signal: program.signalCode as NodeJS.Signals | null,
   }));
+  const killAll = (): void => {
+    try {
+      process.kill(-program.pid, "SIGKILL");
+    } catch {
+      // The whole group is gone.
+    }
+  };
   return {
     name: options.name,
     pid: program.pid,
@@ -101,9 +110,10 @@ export function spawnChild(options: ChildOptions): Child {
     kill: (signal) => {
       if (program.exitCode === null && program.signalCode === null) program.kill(signal);
     },
+    killAll,
     async stop(signal, timeoutMs) {
       this.kill(signal);
-      const timer = setTimeout(() => this.kill("SIGKILL"), timeoutMs);
+      const timer = setTimeout(killAll, timeoutMs);
       try {
         return await exited;
       } finally {

@@ -21,7 +21,7 @@ export async function runCommand(options: ChildOptions, timeoutMs: number): Prom
   let timedOut = false;
   const timer = setTimeout(() => {
     timedOut = true;
-    child.kill("SIGKILL");
+    child.killAll();
   }, timeoutMs);
   const exit = await child.exited;
   clearTimeout(timer);

@@ -1,0 +1,83 @@
+/** One step of a test run: a check that passes or fails as a whole, or test files of which each test counts. */
+export interface Step {
+  name: string;
+  kind: "check" | "tests";
+  /** For a check: the program in node_modules/.bin with its arguments. For tests: files and folders below the project. */
+  args: readonly string[];
+  /** Folders below `args` that another step runs. */
+  except?: readonly string[];
+  env?: Readonly<Record<string, string>>;
+  timeoutMs: number;
+}
+
+const MINUTE_MS = 60_000;
+
+/** Folders whose tests start whole hubs and load both cores: run one after the other, after everything else. */
+const HEAVY = ["test/start", "test/e2e", "test/canary", "test/faults", "test/kill"];
+
+const CHECKS: readonly Step[] = [
+  { name: "types", kind: "check", args: ["tsc", "--noEmit"], timeoutMs: 3 * MINUTE_MS },
+  { name: "lint", kind: "check", args: ["oxlint", "--deny-warnings"], timeoutMs: MINUTE_MS },
+  { name: "format", kind: "check", args: ["oxfmt", "--check", "."], timeoutMs: MINUTE_MS },
+  {
+    name: "architecture",
+    kind: "tests",
+    args: ["test/architecture", "test/checklist.test.ts"],
+    timeoutMs: 2 * MINUTE_MS,
+  },
+];
+
+const INTEGRATION: Step = {
+  name: "unit and integration",
+  kind: "tests",
+  args: ["test"],
+  except: ["test/architecture", "test/checklist.test.ts", ...HEAVY],
+  timeoutMs: 8 * MINUTE_MS,
+};
+
+/** What touches several keys in one script or reads a stream, once more where keys live on three masters. */
+const CLUSTER_SMOKE: Step = {
+  name: "Redis Cluster",
+  kind: "tests",
+  args: ["test/inbound/accept.test.ts", "test/inbound/worker.test.ts", "test/streams"],
+  env: { TEST_REDIS: "cluster" },
+  timeoutMs: 4 * MINUTE_MS,
+};
+
+const heavy = (name: string, folder: string, minutes: number, env: Record<string, string> = {}): Step => ({
+  name,
+  kind: "tests",
+  args: [folder],
+  env,
+  timeoutMs: minutes * MINUTE_MS,
+});
+
+const WHOLE_HUB: readonly Step[] = [
+  heavy("start", "test/start", 4),
+  heavy("end to end", "test/e2e", 4),
+  heavy("canaries", "test/canary", 4),
+  heavy("faults", "test/faults", 5),
+];
+
+/** `bun run test` */
+export const TEST_STEPS: readonly Step[] = [
+  ...CHECKS,
+  INTEGRATION,
+  CLUSTER_SMOKE,
+  ...WHOLE_HUB,
+  heavy("kill rounds", "test/kill", 5),
+];
+
+/** `bun run test:long` */
+export const LONG_STEPS: readonly Step[] = [
+  ...CHECKS,
+  INTEGRATION,
+  {
+    ...INTEGRATION,
+    name: "unit and integration on Redis Cluster",
+    env: { TEST_REDIS: "cluster" },
+    timeoutMs: 20 * MINUTE_MS,
+  },
+  ...WHOLE_HUB,
+  heavy("kill rounds", "test/kill", 150, { KILL_ROUNDS: process.env["KILL_ROUNDS"] ?? "200" }),
+];
