@@ -115,7 +115,7 @@ test(
 );
 
 test(
-  "consumeInbound() makes its group again when stream and group are gone",
+  "StreamConsumer makes its group again when Redis comes back without stream and group",
   async () => {
     const endpoint = await knownEndpoint();
     const streams = Array.from(
@@ -123,6 +123,8 @@ test(
       (_, partition) => inboundKeys(partition).stream,
     );
     await hub.runtime.redis.del(...streams);
+    await hub.processes.redis.kill();
+    await hub.processes.redis.start();
     const { receiptId } = await sendUntilAccepted(endpoint);
     await until("the target has it", () => target.has(receiptId));
   },
