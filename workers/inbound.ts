@@ -3,13 +3,14 @@ import { EndpointShare } from "../src/domain/inbound/endpoint-share.ts";
 import { InboundFinisher } from "../src/domain/inbound/finish-inbound.ts";
 import { LateDuplicates } from "../src/domain/inbound/late-duplicates.ts";
 import { startMover } from "../src/domain/inbound/move-due.ts";
+import type { ProcessSink } from "../src/domain/inbound/inbound-work.ts";
 import {
   deferEntries,
-  giveUp,
+  giveUpCrashed,
   type ProcessDeps,
   processInbound,
-  type ProcessSink,
 } from "../src/domain/inbound/process-inbound.ts";
+import { RetryQueue } from "../src/domain/inbound/retry-queue.ts";
 import { ServiceCache } from "../src/domain/services/service-cache.ts";
 import { StreamTarget } from "../src/domain/services/stream-target.ts";
 import { TargetHealth } from "../src/domain/services/target-health.ts";
@@ -24,11 +25,9 @@ import {
 } from "../src/platform/metrics.ts";
 import { inboundKeys, WORKER_GROUP } from "../src/platform/redis/keys.ts";
 import type { Runtime } from "../src/platform/runtime.ts";
-import { StreamConsumer } from "../src/platform/streams/consume.ts";
+import type { RedisClient } from "../src/platform/redis/script.ts";
+import { type ConsumerOptions, StreamConsumer } from "../src/platform/streams/consume.ts";
 import type { HeldEntry } from "../src/platform/streams/stream-entry.ts";
-
-/** Wait before an entry is tried again whose processing met a service of the hub itself that is away. */
-const GIVE_BACK_WAIT_MS = 500;
 
 /** Time for what is held to be finished at a stop; the rest is taken over by another worker. */
 const DRAIN_MS = 10_000;
@@ -46,22 +45,28 @@ export const inbound = {
 async function startInbound(runtime: Runtime): Promise<{ stop(): Promise<void> }> {
   const { config, log } = runtime;
   const deps = await openDeps(runtime);
+  const client = runtime.openRedis("consumer");
   const finisher = createFinisher(runtime, (entry) => consumer.settle(entry));
+  const retries = new RetryQueue({
+    again(treatment, entries) {
+      const mine = entries.filter((entry) => keepOrSettle(entry));
+      if (treatment === "giveUp") return void giveUpCrashed(deps, mine, sink);
+      const inWork = mine.filter((entry) => share.isInWork(entry));
+      if (inWork.length > 0) void processInbound(deps, inWork, sink);
+      share.admit(mine.filter((entry) => !share.isInWork(entry)));
+    },
+    onRetry: (count, err) => log.warn({ err, count }, "entries are tried again"),
+  });
   const sink: ProcessSink = {
     finish(receipt) {
       share.leave(receipt.entry);
       finisher.add(receipt);
     },
-    giveBack(entry, error) {
-      log.warn({ err: error }, "entry is tried again");
-      setTimeout(() => void processInbound(deps, [entry], sink), GIVE_BACK_WAIT_MS);
-    },
+    giveBack: (entries, error, treatment) => retries.add(entries, error, treatment),
     discard(entry, error) {
       log.error({ err: error, id: entry.id }, "entry of unknown form is removed");
       share.leave(entry);
-      void finisher
-        .discard(entry)
-        .catch((failure: unknown) => log.warn({ err: failure }, "entry not removed"));
+      finisher.discard(entry).catch((failure: unknown) => log.warn({ err: failure }, "entry not removed"));
     },
   };
   const share = new EndpointShare({
@@ -70,26 +75,20 @@ async function startInbound(runtime: Runtime): Promise<{ stop(): Promise<void> }
     start: (entries) => void processInbound(deps, entries, sink),
     defer: (deferred) => void deferEntries(deps, deferred, sink),
   });
-  const client = runtime.openRedis("consumer");
-  const consumer = new StreamConsumer({
-    client,
-    cluster: "nodes" in client,
-    group: WORKER_GROUP,
-    streams: Array.from({ length: config.streamPartitions }, (_, partition) => inboundKeys(partition).stream),
-    loops: config.webhookWorkers,
-    queueSize: config.webhookQueueSize,
-    log,
+  const consumer = createConsumer(runtime, client, {
     onEntries: (entries) => share.admit(entries),
     onCrashed(entry) {
       log.error({ id: entry.id }, "entry took its process down three times");
-      void giveUp(
-        deps,
-        entry,
-        { code: "worker_crashed", message: "Processing it ended the worker process three times" },
-        sink,
-      );
+      void giveUpCrashed(deps, [entry], sink);
     },
   });
+  /** What a lost slot held is another worker's now. */
+  const keepOrSettle = (entry: HeldEntry): boolean => {
+    if (!entry.session.slot.lost()) return true;
+    share.leave(entry);
+    consumer.settle(entry);
+    return false;
+  };
   await consumer.start();
   const stopMover = startMover(runtime, client);
   const ticker = setInterval(() => share.tick(), SHARE_TICK_MS);
@@ -100,10 +99,29 @@ async function startInbound(runtime: Runtime): Promise<{ stop(): Promise<void> }
       const deadline = performance.now() + DRAIN_MS;
       while (consumer.heldCount > 0 && performance.now() < deadline) await Bun.sleep(DRAIN_CHECK_MS);
       clearInterval(ticker);
+      retries.stop();
       await finisher.drain(Math.max(0, deadline - performance.now()));
       await consumer.close();
     },
   };
+}
+
+function createConsumer(
+  runtime: Runtime,
+  client: RedisClient,
+  handlers: Pick<ConsumerOptions, "onEntries" | "onCrashed">,
+): StreamConsumer {
+  const { config, log } = runtime;
+  return new StreamConsumer({
+    client,
+    cluster: "nodes" in client,
+    group: WORKER_GROUP,
+    streams: Array.from({ length: config.streamPartitions }, (_, partition) => inboundKeys(partition).stream),
+    loops: config.webhookWorkers,
+    queueSize: config.webhookQueueSize,
+    log,
+    ...handlers,
+  });
 }
 
 async function openDeps(runtime: Runtime): Promise<ProcessDeps> {

@@ -26,7 +26,8 @@ export class EndpointCounters {
 
   /** Adds a written batch. */
   count(receipts: readonly FinishedReceipt[]): void {
-    for (const { receipt, isNew, status, entry } of receipts) {
+    for (const { receipt, isNew, isStored, status, entry } of receipts) {
+      if (isStored) continue;
       let count = this.#counts.get(receipt.endpointId);
       if (count === undefined) {
         this.#counts.set(
@@ -82,6 +83,6 @@ export class EndpointCounters {
         count.lastReceivedMs = Math.max(count.lastReceivedMs, lost.lastReceivedMs);
       }
     }
-    this.#timer ??= setTimeout(() => void this.flush(), FLUSH_EVERY_MS);
+    if (!this.#runtime.shutdown.started) this.#timer ??= setTimeout(() => void this.flush(), FLUSH_EVERY_MS);
   }
 }

@@ -64,6 +64,11 @@ export class EndpointShare {
     if (start.length > 0) this.#options.start(start);
   }
 
+  /** True from the entry's start until it leaves. */
+  isInWork(entry: HeldEntry): boolean {
+    return this.#laneOf.has(entry);
+  }
+
   /** The entry is processed; what is left of its way costs its endpoint nothing. */
   leave(entry: HeldEntry): void {
     const lane = this.#laneOf.get(entry);

@@ -13,7 +13,12 @@ import { LARGE_BODY_BYTES } from "./large-bodies.ts";
 import { type InboundScripts, inboundScripts, receiptMember } from "./inbound-scripts.ts";
 import { inboundLogRow } from "./inbound-log-row.ts";
 import { LEDGER_WORDS } from "./receipt-state.ts";
-import { insertDeadLetters, insertReceipts, updateReceipts } from "./receipt-writer.ts";
+import {
+  deleteProcessedBodies,
+  insertDeadLetters,
+  insertReceipts,
+  updateReceipts,
+} from "./receipt-writer.ts";
 
 export interface FinisherOptions {
   runtime: Runtime;
@@ -66,9 +71,13 @@ export class InboundFinisher {
   async discard(entry: HeldEntry): Promise<void> {
     const { client, settle } = this.#options;
     const { stream } = inboundKeys(entry.partition);
-    await client.xack(stream, WORKER_GROUP, entry.id);
-    await client.xdel(stream, entry.id);
-    settle(entry);
+    try {
+      await client.xack(stream, WORKER_GROUP, entry.id);
+      await client.xdel(stream, entry.id);
+    } finally {
+      // Where it failed, the entry is pending still: the sweep brings it back.
+      settle(entry);
+    }
   }
 
   /** Resolves when everything taken so far is written, or `timeoutMs` is over. */
@@ -118,7 +127,7 @@ export class InboundFinisher {
    * halving and parked as a dead letter without the values that it choked on.
    */
   async #commit(batch: readonly FinishedReceipt[]): Promise<FinishedReceipt[]> {
-    if (batch.every(({ isPostponed }) => isPostponed)) return [...batch];
+    if (batch.every(({ isStored }) => isStored)) return [...batch];
     const { runtime } = this.#options;
     for (;;) {
       try {
@@ -140,6 +149,13 @@ export class InboundFinisher {
             );
             return this.#commit([unstorable(batch[0]!, error as Error)]);
           }
+          // It stays pending and comes back; the place of a writer is needed for the others.
+          runtime.log.error(
+            { err: error, receiptId: batch[0]!.receipt.id },
+            "receipt cannot be stored at all",
+          );
+          this.#options.settle(batch[0]!.entry);
+          return [];
         }
         runtime.log.warn({ err: error, rows: batch.length }, "receipts not written, trying again");
         await Bun.sleep(RETRY_WAIT_MS);
@@ -152,7 +168,7 @@ export class InboundFinisher {
   }
 
   async #writeRows(tx: Transaction, all: readonly FinishedReceipt[]): Promise<void> {
-    const batch = all.filter(({ isPostponed }) => !isPostponed);
+    const batch = toWrite(all);
     const { config } = this.#options.runtime;
     const dropProcessedBodies = !config.logRequestBodies;
     const fresh = batch.filter(({ isNew }) => isNew);
@@ -165,6 +181,7 @@ export class InboundFinisher {
       batch.filter(({ isNew }) => !isNew),
       { dropProcessedBodies },
     );
+    if (dropProcessedBodies) await deleteProcessedBodies(tx, batch);
     await insertDeadLetters(tx, batch);
     await appendApiLogs(
       tx,
@@ -205,6 +222,15 @@ export class InboundFinisher {
     }
     for (const { entry } of receipts) settle(entry);
   }
+}
+
+/** What Postgres is to know, each receipt once: one statement may not touch a row twice. */
+function toWrite(receipts: readonly FinishedReceipt[]): FinishedReceipt[] {
+  const byId = new Map<string, FinishedReceipt>();
+  for (const one of receipts) {
+    if (!one.isStored && !byId.has(one.receipt.id)) byId.set(one.receipt.id, one);
+  }
+  return [...byId.values()];
 }
 
 const UNSTORABLE = "receipt_unstorable";

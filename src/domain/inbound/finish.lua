@@ -12,6 +12,11 @@ local group = ARGV[1]
 local at = 3
 local total = 0
 
+-- Two entries of one receipt (a replay beside an entry whose acknowledgement was lost) become one: the other is ended.
+local function waitsAlready(member)
+  redis.call('HINCRBY', ledger, string.match(member, '^[^/]+/([^/]+)/') .. '/cancelled', 1)
+end
+
 for _ = 1, tonumber(ARGV[2]) do
   local kind, field, count = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2])
   at = at + 3
@@ -29,10 +34,10 @@ for _ = 1, tonumber(ARGV[2]) do
       redis.call('XACK', stream, group, id)
       local found = redis.call('XDEL', stream, id)
       if kind == 'r' then
-        if found == 1 then redis.call('ZADD', retry, ARGV[at + 2], member) end
+        if found == 1 and redis.call('ZADD', retry, ARGV[at + 2], member) == 0 then waitsAlready(member) end
         at = at + 3
       else
-        if found == 1 then redis.call('SADD', held, member) end
+        if found == 1 and redis.call('SADD', held, member) == 0 then waitsAlready(member) end
         at = at + 2
       end
       total = total + found

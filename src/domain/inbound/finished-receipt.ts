@@ -26,8 +26,8 @@ export interface FinishedReceipt {
   receipt: ReceiptFacts;
   /** False when the row is there already: it came back by reference. */
   isNew: boolean;
-  /** It only waits once more: Postgres knows all that there is to know, so that nothing is written there. */
-  isPostponed: boolean;
+  /** Postgres has the outcome already, or needs not know it: nothing is written there, only the books are moved. */
+  isStored: boolean;
   /** Undefined when the row is there or the body is large. */
   body: Uint8Array | undefined;
   integrationId: string | null;

@@ -50,7 +50,7 @@ export class LateDuplicates {
 
   /** Receipts older than this are out of Redis' memory; undefined: there are none. */
   async #boundaryMs(): Promise<number | undefined> {
-    const { clock, config, redis, sqlSystem } = this.#runtime;
+    const { clock, redis, sqlSystem } = this.#runtime;
     const nowMs = clock.nowMs();
     if (nowMs - this.#checkedAtMs > EMPTY_CHECK_MS) {
       const incarnation = await redis.get(INCARNATION_KEY);
@@ -62,7 +62,7 @@ export class LateDuplicates {
       this.#hasOlder = row !== undefined;
       this.#checkedAtMs = nowMs;
     }
-    return this.#hasOlder ? Math.max(this.#memorySinceMs, nowMs - config.dedupeHotSeconds * 1000) : undefined;
+    return this.#hasOlder ? this.#boundary(nowMs) : undefined;
   }
 
   #boundary(nowMs: number): number {
@@ -81,7 +81,7 @@ export class LateDuplicates {
       ) as given(id, endpoint_id, event_key, from_ms)
       cross join lateral (
         select r.id from webhook_receipts r
-        where r.endpoint_id = given.endpoint_id and r.event_key = given.event_key and r.id <> given.id
+        where r.endpoint_id = given.endpoint_id and r.event_key = given.event_key and r.id < given.id
           and r.created_at >= to_timestamp(given.from_ms / 1000.0)
           and r.created_at >= ${new Date(Math.min(...fromMs))} and r.created_at < ${new Date(boundaryMs)}
           and r.status <> 'DUPLICATE'

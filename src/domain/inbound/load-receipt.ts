@@ -3,10 +3,16 @@ import { timeOfId } from "../../platform/uuid.ts";
 import type { ReceiptFacts } from "./finished-receipt.ts";
 import type { ReceiptStatus } from "./receipt-state.ts";
 
-/** A receipt as Postgres holds it, for being processed again. */
-export interface StoredReceipt {
-  facts: ReceiptFacts;
+/** What became of a receipt, as Postgres knows it. */
+export interface StoredOutcome {
   status: ReceiptStatus;
+  /** Set for RETRYING. */
+  nextRetryAtMs: number | null;
+}
+
+/** A receipt as Postgres holds it, for being processed again. */
+export interface StoredReceipt extends StoredOutcome {
+  facts: ReceiptFacts;
   /** The mended body of its replayed dead letter, else the one received; undefined when it is large or was dropped. */
   body: Uint8Array | undefined;
   contentType: string | undefined;
@@ -29,6 +35,7 @@ interface Row {
   largeBodyId: string | null;
   attemptCount: number;
   status: ReceiptStatus;
+  nextRetryAt: Date | null;
   body: Uint8Array | null;
   bodyDropped: boolean;
   mendedBody: Uint8Array | null;
@@ -46,7 +53,7 @@ export async function loadReceipts(sql: Sql, ids: readonly string[]): Promise<Ma
     select r.id, r.tenant_id as "tenantId", r.endpoint_id as "endpointId", r.event_key as "eventKey",
       r.event_id as "eventId", r.event_type as "eventType", r.path, r.query, r.headers, r.source_ip as "sourceIp",
       r.correlation_id as "correlationId", r.body_size as "bodySize", r.large_body_id as "largeBodyId",
-      r.attempt_count as "attemptCount", r.status, r.body, r.body_dropped as "bodyDropped",
+      r.attempt_count as "attemptCount", r.status, r.next_retry_at as "nextRetryAt", r.body, r.body_dropped as "bodyDropped",
       d.mended_body as "mendedBody", d.mended_content_type as "mendedContentType"
     from webhook_receipts r
     left join lateral (
@@ -69,7 +76,7 @@ function storedReceipt(row: Row): StoredReceipt {
       eventId: row.eventId,
       eventType: row.eventType,
       path: row.query === null ? (row.path ?? "") : `${row.path ?? ""}?${row.query}`,
-      headers: row.headers ?? {},
+      headers: mended === undefined ? (row.headers ?? {}) : withoutEncoding(row.headers ?? {}),
       sourceIp: row.sourceIp,
       requestId: row.correlationId ?? row.id,
       bodySize: row.bodySize,
@@ -77,9 +84,34 @@ function storedReceipt(row: Row): StoredReceipt {
       attemptsBefore: row.attemptCount,
     },
     status: row.status,
+    nextRetryAtMs: row.nextRetryAt?.getTime() ?? null,
     body:
       mended ?? row.body ?? (row.largeBodyId === null && !row.bodyDropped ? new Uint8Array(0) : undefined),
     contentType: row.mendedContentType ?? row.headers?.["content-type"],
     bodyDropped: row.bodyDropped,
   };
+}
+
+/** A mended body is plain, however the first one was encoded. */
+function withoutEncoding(headers: Record<string, string>): Record<string, string> {
+  const { "content-encoding": _encoding, ...rest } = headers;
+  return rest;
+}
+
+/**
+ * Which of these receipts Postgres has already, and as what. For entries that were given out before: the process that
+ * had them may have died after its commit.
+ */
+export async function loadOutcomes(sql: Sql, ids: readonly string[]): Promise<Map<string, StoredOutcome>> {
+  const times = ids.map(timeOfId);
+  const rows = await sql<{ id: string; status: ReceiptStatus; nextRetryAt: Date | null }[]>`
+    select id, status, next_retry_at as "nextRetryAt" from webhook_receipts
+    where id = any(${[...ids]}::text[]::uuid[])
+      and created_at between to_timestamp(${Math.min(...times)} / 1000.0) and to_timestamp(${Math.max(...times)} / 1000.0)`;
+  return new Map(
+    rows.map(({ id, status, nextRetryAt }) => [
+      id,
+      { status, nextRetryAtMs: nextRetryAt?.getTime() ?? null },
+    ]),
+  );
 }

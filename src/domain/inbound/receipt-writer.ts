@@ -1,5 +1,4 @@
-import { timeOfId } from "../../platform/uuid.ts";
-import { newId } from "../../platform/uuid.ts";
+import { newId, timeOfId } from "../../platform/uuid.ts";
 import { byteaArrayText, storableJson, storableText } from "../../platform/postgres/storable.ts";
 import type { Transaction } from "../context.ts";
 import type { FinishedReceipt } from "./finished-receipt.ts";
@@ -56,8 +55,8 @@ export async function insertReceipts(
       ${column(({ receipt }) => storableJson(receipt.headers))}::text[]::jsonb[],
       ${byteaArrayText(column((one) => (one.receipt.isLarge || isDropped(one) ? null : (one.body ?? null))))}::text::bytea[],
       ${column(({ receipt }) => receipt.bodySize)}::int[],
-      ${column((one) => Number(isDropped(one) && !one.receipt.isLarge))}::int[],
-      ${column(({ receipt }) => Number(receipt.isLarge))}::int[],
+      ${column((one) => Number(isDropped(one)))}::int[],
+      ${column((one) => Number(one.receipt.isLarge && !isDropped(one)))}::int[],
       ${byteaArrayText(column(({ output }) => (output === null ? null : Buffer.from(output))))}::text::bytea[],
       ${column(({ receipt }) => receipt.sourceIp)}::text[],
       ${column(({ receipt }) => text(receipt.requestId))}::text[],
@@ -91,7 +90,8 @@ export async function updateReceipts(
       target_service = given.target_service, duplicate_of = given.duplicate_of,
       processed_at = case when given.due_ms is null and given.status <> 'HELD' then now() end,
       body = case when given.drop_body = 1 then null else r.body end,
-      body_dropped = r.body_dropped or (given.drop_body = 1 and r.large_body_id is null)
+      large_body_id = case when given.drop_body = 1 then null else r.large_body_id end,
+      body_dropped = r.body_dropped or given.drop_body = 1
     from unnest(
       ${column(({ receipt }) => receipt.id)}::text[]::uuid[],
       ${column(({ status }) => status)}::text[],
@@ -106,6 +106,18 @@ export async function updateReceipts(
     ) as given(id, status, attempt_count, due_ms, error_code, error_message, output, target_service, duplicate_of, drop_body)
     where r.id = given.id and r.status in ('RETRYING', 'HELD')
       and r.created_at between to_timestamp(${Math.min(...times)} / 1000.0) and to_timestamp(${Math.max(...times)} / 1000.0)`;
+}
+
+/** Deletes the large bodies of what is PROCESSED, where LOG_REQUEST_BODIES is false. */
+export async function deleteProcessedBodies(
+  tx: Transaction,
+  receipts: readonly FinishedReceipt[],
+): Promise<void> {
+  const ids = receipts
+    .filter(({ receipt, status }) => receipt.isLarge && status === "PROCESSED")
+    .map(({ receipt }) => receipt.id);
+  if (ids.length === 0) return;
+  await tx`delete from large_bodies where receipt_id = any(${ids}::text[]::uuid[])`;
 }
 
 /** Adds a dead letter for each receipt that is DEAD, unless one is open for it already. */
