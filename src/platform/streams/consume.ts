@@ -64,7 +64,7 @@ export class StreamConsumer {
     });
   }
 
-  /** Entries read and not settled. */
+  /** Entries read and not settled, and places reserved for a read that is under way. */
   get heldCount(): number {
     return this.#used;
   }
