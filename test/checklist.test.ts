@@ -59,7 +59,13 @@ const CHECKLIST: readonly Line[] = [
   {
     section: "Unit Tests",
     line: "Retry logic with backoff",
-    proofs: [],
+    proofs: [
+      ["inbound/receipt-state.test.ts", "waits 1 m, 5 m, 15 m, 1 h and 2 h"],
+      ["inbound/receipt-state.test.ts", "spreads each wait by a tenth"],
+      ["inbound/receipt-state.test.ts", "gives up at once what cannot pass later"],
+      ["inbound/worker.test.ts", "tries an unavailable target again after a minute"],
+      ["inbound/worker.test.ts", "gives a target up after the sixth try"],
+    ],
     open: "retries of deliveries",
   },
   { section: "Integration Tests", line: "OAuth flow completion", proofs: [], open: "OAuth" },
@@ -98,8 +104,16 @@ const CHECKLIST: readonly Line[] = [
   {
     section: "E2E Tests",
     line: "Webhook round-trip",
-    proofs: [["inbound/accept.test.ts", "accepts a signed webhook, answers its receipt id"]],
-    open: "the way from the stream to the target service",
+    proofs: [
+      ["inbound/accept.test.ts", "accepts a signed webhook, answers its receipt id"],
+      [
+        "inbound/round-trip.cluster-smoke.test.ts",
+        "webhooks of many endpoints go from the socket to their HTTP",
+      ],
+      ["inbound/worker.test.ts", "posts the bytes to an HTTP target"],
+      ["inbound/worker.test.ts", "puts the message into a stream target"],
+      ["inbound/worker-bodies.test.ts", "into the handler's model is checked and routed"],
+    ],
   },
   { section: "E2E Tests", line: "Batch sync processing", proofs: [], open: "sync jobs" },
   {
@@ -108,6 +122,9 @@ const CHECKLIST: readonly Line[] = [
     proofs: [
       ["edge/conventions.test.ts", "shows nothing of a fault of ours"],
       ["inbound/bad-input.test.ts", "truncated by a client that leaves stores nothing"],
+      ["inbound/worker-crash.test.ts", "killed with 2,000 webhooks in its hands"],
+      ["inbound/worker-crash.test.ts", "that a webhook kills three times leaves it as a dead letter"],
+      ["inbound/worker-repeats.test.ts", "after its receipt was stored is booked with that outcome"],
     ],
     open: "rounds of killed processes",
   },
