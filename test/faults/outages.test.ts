@@ -4,7 +4,7 @@ import { newId } from "../../src/platform/uuid.ts";
 import { type HubProcesses, startHubProcesses, until } from "./hub-processes.ts";
 import { startTestPostgresServer, type TestPostgresServer } from "../support/postgres-server.ts";
 import { makePartner, type Partner } from "./partner.ts";
-import { TargetService } from "./target-service.ts";
+import { type Sighting, TargetService } from "./target-service.ts";
 import { eventBody, sendWebhook, type SenderAnswer, type SenderEndpoint } from "./webhook-sender.ts";
 
 // Serial: the tests break what they share, one after the other.
@@ -47,6 +47,10 @@ async function sendUntilAccepted(endpoint: SenderEndpoint, eventId = newId()): P
   return answer;
 }
 
+function sightingsOf(eventId: string): Sighting[] {
+  return target.sightings.filter((sighting) => sighting.eventId === eventId);
+}
+
 function expectRefused(answer: SenderAnswer): void {
   expect(answer.status).toBe(503);
   expect(Number(answer.retryAfter)).toBeGreaterThan(0);
@@ -66,12 +70,46 @@ test(
     for (const answer of refused) expectRefused(answer);
     const { receiptId } = await sendUntilAccepted(endpoint, eventId);
     await until("the target has it", () => target.has(receiptId));
+    await until("edge and worker keep their subscriptions", async () => {
+      const ages = await subscriberAges();
+      return ages.length === 2 && ages.every((ageSeconds) => ageSeconds > TWO_BEATS_SECONDS);
+    });
+  },
+  TEST_TIMEOUT_MS,
+);
+
+/** A subscription that is taken for dead is renewed at each beat (`BEAT_EVERY_MS`). */
+const TWO_BEATS_SECONDS = 6;
+
+/** Seconds for which each process has held its subscriber connection. */
+async function subscriberAges(): Promise<number[]> {
+  const clients = String(await hub.runtime.redis.call("CLIENT", "LIST"));
+  return [...clients.matchAll(/ name=hub-subscriber age=(\d+)/g)].map(([, age]) => Number(age));
+}
+
+/** So long that the answer of a command comes after its timeout; it is done all the same. */
+const LATENCY_MS = 1_500;
+
+test.each([
+  ["lost", () => hub.redisProxy.at({ point: "accept", nth: 1, when: "after" }, async () => undefined)],
+  ["late", () => void (hub.redisProxy.latencyMs = LATENCY_MS)],
+])(
+  "acceptWebhook() answers 503 when Redis' reply is %s; the retry finds the same receipt",
+  async (_how, disturb) => {
+    const endpoint = await knownEndpoint();
+    const eventId = newId();
+    disturb();
+    expectRefused(await sendWebhook(endpoint, eventId));
+    hub.redisProxy.latencyMs = 0;
+    await until("the target has what was refused", () => sightingsOf(eventId).length > 0);
+    const { receiptId } = await sendUntilAccepted(endpoint, eventId);
+    expect(sightingsOf(eventId)).toEqual([{ eventId, receiptId }]);
   },
   TEST_TIMEOUT_MS,
 );
 
 test(
-  "acceptWebhook() answers 503 when Redis resets its connections, and heals by itself",
+  "acceptWebhook() answers 503 while Redis is down, and heals by itself",
   async () => {
     const endpoint = await knownEndpoint();
     await hub.processes.redis.kill();

@@ -86,7 +86,7 @@ class Subscriptions {
   }
 
   async #beat(): Promise<void> {
-    if (!this.#beatReceived && this.#client.status === "ready") {
+    if (!this.#beatReceived && this.#client.status === "ready" && !this.#resubscribing) {
       this.#runtime.log.warn("subscription was silent; its caches are cleared");
       this.#reportGap();
       this.#client.disconnect(true);
@@ -105,6 +105,8 @@ class Subscriptions {
     this.#resubscribing = true;
     while (!this.#runtime.shutdown.started && !(await this.#subscribeAll())) await Bun.sleep(WATCH_EVERY_MS);
     this.#resubscribing = false;
+    // A beat from before could not arrive; taken for silence it would end this connection too, and so on for ever.
+    this.#beatReceived = true;
     this.#reportGap();
   }
 
