@@ -149,7 +149,10 @@ describe("what else stands in a stream", () => {
       JSON.stringify({ ...whole, id: "x" }),
       JSON.stringify({ ...whole, endpointId: 5 }),
       JSON.stringify({ ...whole, headers: null }),
+      JSON.stringify({ ...whole, headers: { "content-encoding": 7 } }),
+      JSON.stringify({ ...whole, eventId: {} }),
       JSON.stringify({ ...whole, bodySize: "many" }),
+      JSON.stringify({ ...whole, bodySize: 2 ** 40 }),
       JSON.stringify({ id: "x", tenantId: "y", endpointId: "z", reference: true }),
     ];
     for (const text of strange) await edge.runtime.redis.xadd(stream, "*", "m", text);

@@ -235,8 +235,9 @@ function toWrite(receipts: readonly FinishedReceipt[]): FinishedReceipt[] {
 
 const UNSTORABLE = "receipt_unstorable";
 
-/** Faults of the values themselves (SQLSTATE classes 22, 23, 54): repeating the statement repeats them. */
+/** Faults of the values themselves (SQLSTATE classes 22, 23, 54; our own writer's): repeating the statement repeats them. */
 function isDataFault(error: unknown): boolean {
+  if (error instanceof TypeError || error instanceof RangeError) return true;
   const code = (error as { code?: unknown }).code;
   return typeof code === "string" && /^(22|23|54)\w{3}$/.test(code);
 }

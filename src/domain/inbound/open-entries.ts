@@ -29,7 +29,7 @@ export async function openEntries(
   for (const entry of entries) {
     try {
       const { message, body } = decodeInboundEntry(entry.fields);
-      expectIds(message);
+      expectOurs(message);
       if ("reference" in message) references.push({ entry, message });
       else fresh.push(freshWork(entry, message, body));
     } catch (error) {
@@ -43,19 +43,24 @@ export async function openEntries(
   return [...undecided, ...loaded];
 }
 
-/** @throws TypeError when the message is none of ours: its ids go into queries over whole batches */
-function expectIds(message: InboundMessage | InboundReference): void {
+/** Largest value of the column. */
+const BODY_SIZE_MAX = 2 ** 31 - 1;
+
+/** @throws TypeError when the message is none of ours: its members go into statements over whole batches */
+function expectOurs(message: InboundMessage | InboundReference): void {
   const { id, tenantId, endpointId } = message;
   if (![id, tenantId, endpointId].every((value) => typeof value === "string" && isUuid(value))) {
     throw new TypeError("An id of the entry is not a UUID");
   }
   if ("reference" in message) return;
-  const { eventKey, path, requestId, bodySize, headers } = message;
+  const { eventKey, path, requestId, bodySize, headers, eventId, eventType, sourceIp } = message;
   const isOurs =
     [eventKey, path, requestId].every((value) => typeof value === "string") &&
-    Number.isSafeInteger(bodySize) &&
-    typeof headers === "object" &&
-    headers !== null;
+    [eventId, eventType, sourceIp].every((value) => value === null || typeof value === "string") &&
+    Number.isInteger(bodySize) &&
+    bodySize >= 0 &&
+    bodySize <= BODY_SIZE_MAX &&
+    Object.values(headers).every((value) => typeof value === "string");
   if (!isOurs) throw new TypeError("A member of the entry has another type");
 }
 

@@ -148,17 +148,27 @@ async function verdictOfRouting(deps: ProcessDeps, work: Work, endpoint: CachedE
     const verdict: Verdict = { status: "PROCESSED", attemptCount: attemptsBefore + 1 };
     return output === undefined ? verdict : { ...verdict, output };
   } catch (error) {
-    if (!(error instanceof RouteFailure)) throw error;
+    const failure = asFailure(error);
     const { config, clock } = deps.runtime;
     const next = afterFailure(
       attemptsBefore,
-      error.retryable,
+      failure.retryable,
       config.webhookMaxRetries,
       clock.nowMs(),
       Math.random(),
     );
-    return { ...next, code: error.code, message: error.message };
+    return { ...next, code: failure.code, message: failure.message };
   }
+}
+
+/** @throws the error itself when something that the hub needs is away, which is no fault of this message */
+function asFailure(error: unknown): RouteFailure {
+  if (error instanceof RouteFailure) return error;
+  // A body that our own code stumbles over does so each time; kept, it would occupy the queue for ever.
+  if (error instanceof TypeError || error instanceof RangeError) {
+    return new RouteFailure("processing_failed", `Processing failed: ${error.message}`, false);
+  }
+  throw error;
 }
 
 function typeFilter(endpoint: CachedEndpoint): (eventType: string | null) => boolean {
