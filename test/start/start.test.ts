@@ -3,7 +3,7 @@ import { readdir, readFile, mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { retryUntil } from "../../src/platform/process/retry-until.ts";
-import { childrenOf, processesOf, readFirstRun, type StartedHub, startHub } from "./started-hub.ts";
+import { childrenOf, processesOf, readFirstRun, type StartedHub, startHub } from "../support/started-hub.ts";
 
 const TIMEOUT_MS = 120_000;
 

@@ -106,7 +106,8 @@ async function testFiles(step: Step): Promise<string[]> {
   const all = [...new Bun.Glob("test/**/*.test.ts").scanSync({ cwd: PROJECT_DIR })].sort();
   return all.filter(
     (file) =>
-      step.args.some((place) => isBelow(file, place)) && !step.except?.some((place) => isBelow(file, place)),
+      (step.args.some((place) => isBelow(file, place)) || (step.named && file.includes(step.named))) &&
+      !step.except?.some((place) => isBelow(file, place)),
   );
 }
 

@@ -4,6 +4,8 @@ export interface Step {
   kind: "check" | "tests";
   /** For a check: the program in node_modules/.bin with its arguments. For tests: files and folders below the project. */
   args: readonly string[];
+  /** Files with this in their name are taken as well. */
+  named?: string;
   /** Folders below `args` that another step runs. */
   except?: readonly string[];
   env?: Readonly<Record<string, string>>;
@@ -40,6 +42,7 @@ const CLUSTER_SMOKE: Step = {
   name: "Redis Cluster",
   kind: "tests",
   args: ["test/inbound/accept.test.ts", "test/inbound/worker.test.ts", "test/streams"],
+  named: ".cluster-smoke.",
   env: { TEST_REDIS: "cluster" },
   timeoutMs: 4 * MINUTE_MS,
 };

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { freePort } from "../../src/platform/process/free-port.ts";
 import { spawnChild } from "../../src/platform/process/child.ts";
 import type { FirstRun } from "../../src/start/first-run.ts";
-import { PROJECT_DIR } from "../support/paths.ts";
+import { PROJECT_DIR } from "./paths.ts";
 
 /** A hub that `start` has brought up, or what it said when it would not. */
 export interface StartedHub {
