@@ -17,7 +17,11 @@ export class FairSlots {
 
   /** Resolves when the key has a slot; give it back with `release`. */
   acquire(key: string): Promise<void> {
-    if (this.#used < this.#slots && (this.#busy.get(key) ?? 0) < this.#slotsPerKey && !this.#waiting.has(key)) {
+    if (
+      this.#used < this.#slots &&
+      (this.#busy.get(key) ?? 0) < this.#slotsPerKey &&
+      !this.#waiting.has(key)
+    ) {
       this.#take(key);
       return Promise.resolve();
     }

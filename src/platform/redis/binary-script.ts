@@ -55,7 +55,10 @@ export function bindBinaryScript(
       return reply;
     } catch (error) {
       if (!(error instanceof Error) || !error.message.startsWith("NOSCRIPT")) throw error;
-      return evaluate(keys, args.map((arg) => (typeof arg === "object" ? Buffer.from(arg) : arg)));
+      return evaluate(
+        keys,
+        args.map((arg) => (typeof arg === "object" ? Buffer.from(arg) : arg)),
+      );
     }
   };
 }
