@@ -5,6 +5,7 @@
 FROM oven/bun:1.4.5-slim AS packages
 WORKDIR /app
 COPY package.json bun.lock bunfig.toml ./
+COPY patches ./patches
 RUN bun install --production --frozen-lockfile
 
 FROM oven/bun:1.4.5-slim
