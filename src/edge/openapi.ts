@@ -1,5 +1,7 @@
 import { registerSchemaPath } from "@elysiajs/swagger/utils";
 import type { RegisteredRoute } from "./plugins/method-table.ts";
+import { AcceptedWebhook, INGRESS } from "./ingress/ingress-document.ts";
+import { Problem } from "./problems.ts";
 import { isPublicRoute } from "./public-routes.ts";
 
 /** An OpenAPI 3.1 document; only what is looked into here is typed. */
@@ -70,6 +72,7 @@ export function createDocument(routes: readonly RegisteredRoute[], publicUrl: st
       }
     }
   }
+  paths[INGRESS.path] = { post: ingressOperation() };
   return {
     openapi: "3.1.0",
     info: { title: "Integration Hub", version: "1", description: DESCRIPTION },
@@ -84,6 +87,17 @@ export function createDocument(routes: readonly RegisteredRoute[], publicUrl: st
         },
       },
     },
+  };
+}
+
+function ingressOperation(): Operation {
+  const refusals = INGRESS.refusals.map((status) => [status, responseOf(status, Problem)]);
+  return {
+    ...INGRESS.operation,
+    parameters: [...INGRESS.operation.parameters],
+    tags: [...INGRESS.operation.tags],
+    security: [],
+    responses: { "200": responseOf(200, AcceptedWebhook), ...Object.fromEntries(refusals) },
   };
 }
 
