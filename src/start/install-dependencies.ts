@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 interface PackageFile {
@@ -7,6 +7,8 @@ interface PackageFile {
   engines?: { bun?: string };
   dependencies?: Record<string, string>;
   devDependencies?: Record<string, string>;
+  /** `name@version` → file with our changes to it. */
+  patchedDependencies?: Record<string, string>;
 }
 
 /** What the hub runs with, or all that building and testing it takes as well. */
@@ -39,13 +41,13 @@ export async function installDependencies(
       `Cannot start: Bun ${needed} is needed, this is ${Bun.version}. Run: npx -y bun@1.4.5 start`,
     );
   }
-  const lockfile = await readFile(join(projectDir, "bun.lock"));
-  const hash = createHash("sha256").update(lockfile).digest("hex");
+  const patches = manifest.patchedDependencies ?? {};
+  const hash = await fingerprint(projectDir, ["bun.lock", ...Object.values(patches)]);
   const stampOf = (installed: DependencyKind): string => `${hash} ${installed}`;
   const stamp = await readFile(join(projectDir, STAMP), "utf8").catch(() => "");
   if (stamp === stampOf("all") || stamp === stampOf(kind)) return false;
   const wanted = { ...manifest.dependencies, ...(kind === "all" ? manifest.devDependencies : {}) };
-  if (await isComplete(projectDir, wanted)) return false;
+  if ((await isComplete(projectDir, wanted)) && (await isPatched(projectDir, patches))) return false;
   report("Installing dependencies …");
   const startedMs = Date.now();
   await mkdir(join(projectDir, "node_modules"), { recursive: true });
@@ -66,6 +68,24 @@ async function isComplete(projectDir: string, dependencies: Record<string, strin
     }),
   );
   return installed.every(Boolean);
+}
+
+async function fingerprint(projectDir: string, files: readonly string[]): Promise<string> {
+  const hash = createHash("sha256");
+  for (const file of files) hash.update(await readFile(join(projectDir, file)));
+  return hash.digest("hex");
+}
+
+/** Bun leaves a file `.bun-tag-<hash>` in a package that it has patched. */
+async function isPatched(projectDir: string, patches: Record<string, string>): Promise<boolean> {
+  const marks = await Promise.all(
+    Object.keys(patches).map(async (nameAndVersion) => {
+      const name = nameAndVersion.slice(0, nameAndVersion.lastIndexOf("@"));
+      const files = await readdir(join(projectDir, "node_modules", name)).catch(() => []);
+      return files.some((file) => file.startsWith(".bun-tag-"));
+    }),
+  );
+  return marks.every(Boolean);
 }
 
 function install(projectDir: string, kind: DependencyKind): void {
