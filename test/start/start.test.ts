@@ -3,6 +3,7 @@ import { readdir, readFile, mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { retryUntil } from "../../src/platform/process/retry-until.ts";
+import { startTestPostgres, startTestRedis } from "../support/services.ts";
 import { childrenOf, processesOf, readFirstRun, type StartedHub, startHub } from "../support/started-hub.ts";
 
 const TIMEOUT_MS = 120_000;
@@ -145,6 +146,41 @@ describe("start", () => {
       expect(await readdir(home)).not.toContain("services.json");
       hub = await startHub(home);
       expect(hub.terminal()).toContain("Ready in");
+    },
+    TIMEOUT_MS,
+  );
+});
+
+describe("start with DATABASE_URL and REDIS_URL", () => {
+  test(
+    "start runs edge and workers on them and nothing else",
+    async () => {
+      const other = await mkdtemp(join(tmpdir(), "hub-start-"));
+      const [database, redis] = await Promise.all([startTestPostgres(), startTestRedis({ cluster: true })]);
+      const external = await startHub(other, {
+        DATABASE_URL: database.ownerUrl,
+        REDIS_URL: redis.url,
+        INTEGRATION_ENCRYPTION_KEY: database.encryptionKey,
+        EDGE_PROCESSES: "2",
+        WORKER_PROCESSES: "2",
+      });
+      try {
+        expect(external.terminal()).toContain("Ready in");
+        expect((await childrenOf(external.pid)).length).toBe(4);
+        expect((await readFirstRun(other)).tenant.slug).toBe("demo");
+        expect((await readdir(other)).sort()).toEqual([
+          "first-run.json",
+          "logs",
+          "services.json",
+          "supervisor.lock",
+        ]);
+        external.kill("SIGTERM");
+        expect(await external.ended).toBe(0);
+      } finally {
+        external.kill("SIGKILL");
+        await Promise.all([database.stop(), redis.stop()]);
+        await rm(other, { recursive: true, force: true });
+      }
     },
     TIMEOUT_MS,
   );

@@ -23,7 +23,13 @@ export async function startHub(home: string, env: Record<string, string> = {}): 
   const child = spawnChild({
     name: "start",
     argv: [process.execPath, join(PROJECT_DIR, "src/start/main.ts")],
-    env: { PATH: process.env["PATH"] ?? "", HOME: home, HUB_HOME: home, PORT: String(port), ...env },
+    env: {
+      PATH: process.env["PATH"] ?? "",
+      HOME: process.env["HOME"] ?? "/",
+      HUB_HOME: home,
+      PORT: String(port),
+      ...env,
+    },
     cwd: PROJECT_DIR,
     onLine: (line) => {
       lines.push(line);

@@ -13,11 +13,13 @@ const CANDIDATES = ["postgres", "nobody"];
 /**
  * Whom root runs Postgres as, because initdb and postgres refuse to run as root.
  *
+ * @param dataOwner owner of existing data: nobody else may open it
  * @returns undefined when this process is not root and nothing has to be dropped
  * @throws Error when the machine has none of the users
  */
-export function unprivilegedUser(): SystemUser | undefined {
+export function unprivilegedUser(dataOwner?: { uid: number; gid: number }): SystemUser | undefined {
   if (process.getuid?.() !== 0) return undefined;
+  if (dataOwner && dataOwner.uid !== 0) return { name: String(dataOwner.uid), ...dataOwner };
   const users = readFileSync("/etc/passwd", "utf8").split("\n").map(parsePasswdLine);
   for (const name of CANDIDATES) {
     const user = users.find((candidate) => candidate?.name === name);

@@ -1,5 +1,5 @@
 import { openSync } from "node:fs";
-import { chown, mkdir, open, readFile, readlink, rename, rm } from "node:fs/promises";
+import { chown, mkdir, open, readFile, readlink, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import postgres from "postgres";
 import { freePort } from "../process/free-port.ts";
@@ -89,7 +89,8 @@ export async function preparePostgres(options: {
 }): Promise<EmbeddedPostgres> {
   const { home } = options;
   const dataDir = join(home, "postgres");
-  const runAs = unprivilegedUser();
+  const owner = await stat(dataDir).catch(() => undefined);
+  const runAs = unprivilegedUser(owner && { uid: owner.uid, gid: owner.gid });
   const binaries = await findPostgres({ path: options.path, dataMajor: await dataMajorOf(dataDir), runAs });
   const password = await keepSecret(join(home, "keys", "postgres-superuser"), randomPassword);
   if ((await dataMajorOf(dataDir)) === undefined) {
