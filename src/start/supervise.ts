@@ -1,4 +1,4 @@
-import { chmod, mkdir, realpath, rm } from "node:fs/promises";
+import { access, chmod, constants, mkdir, realpath, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Config, loadConfig } from "../platform/config.ts";
 import { freePort, portIsFree } from "../platform/process/free-port.ts";
@@ -38,8 +38,7 @@ export async function supervise(projectDir: string): Promise<number> {
   const terminal = createTerminal((line) => console.log(line));
   const config = loadConfig();
   if (config.port === 0) config.port = freePort(config.host);
-  await mkdir(config.hubHome, { recursive: true, mode: 0o700 });
-  config.hubHome = await realpath(config.hubHome);
+  config.hubHome = await openHome(config.hubHome);
   const baseUrl = `http://${localHost(config.host)}:${config.port}`;
   const unlock = await lockHome(config.hubHome, baseUrl);
   const stopRequest = Promise.withResolvers<string>();
@@ -66,6 +65,20 @@ export async function supervise(projectDir: string): Promise<number> {
   }
 }
 
+/** Makes the folder; its real path, because Postgres' own record of its place knows no links. */
+async function openHome(home: string): Promise<string> {
+  try {
+    await mkdir(home, { recursive: true, mode: 0o700 });
+    await access(home, constants.W_OK | constants.X_OK);
+    return await realpath(home);
+  } catch (error) {
+    throw new Error(
+      `Cannot write to ${home}: ${(error as NodeJS.ErrnoException).code}. Is it another user's? Choose a folder by HUB_HOME.`,
+      { cause: error },
+    );
+  }
+}
+
 interface StartOptions {
   projectDir: string;
   config: Config;
@@ -83,7 +96,7 @@ async function startAll(options: StartOptions): Promise<undefined> {
     );
   }
   terminal.say(`Integration Hub: data, keys and logs in ${home}`);
-  // The keys below it are readable by their owner only in any case; this hides the names too.
+  // The keys below it are readable by their owner only in any case; this hides the names too. Not ours to change: fine.
   await chmod(home, 0o700).catch(() => undefined);
   const environment = definedVariables(process.env);
   const keepIn = (group: KeptService[]) => async (service: Service) => {

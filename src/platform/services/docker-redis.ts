@@ -54,8 +54,14 @@ async function startContainer(options: {
 }): Promise<RunningService> {
   const { GenericContainer, getContainerRuntimeClient, Wait } = await import("testcontainers");
   const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
-  // The same name for the same data: a second server on it is refused by the engine.
+  const client = await getContainerRuntimeClient();
+  // The same name for the same data, so that the engine refuses a second server on it. One that is there is left over
+  // from a run that was killed, because HUB_HOME is locked by us.
   const name = `integration-hub-redis-${createHash("sha256").update(options.dataDir).digest("hex").slice(0, 12)}`;
+  await client.container
+    .getById(name)
+    .remove({ force: true })
+    .catch(() => undefined);
   const container = await new GenericContainer(IMAGE)
     .withName(name)
     .withNetworkMode("host")
@@ -66,7 +72,6 @@ async function startContainer(options: {
     .withWaitStrategy(Wait.forLogMessage("Ready to accept connections"))
     .withStartupTimeout(PULL_TIMEOUT_MS)
     .start();
-  const client = await getContainerRuntimeClient();
   const engineContainer = client.container.getById(container.getId());
   await retryUntil(() => pingRedis(options.port, options.password), {
     everyMs: 50,
