@@ -4,6 +4,8 @@ import { createValueRedactor } from "./secret-values.ts";
 
 /** Removes secrets from what is about to be stored or shown. */
 export interface Redactor {
+  /** One header's value as it may be shown. */
+  header(name: string, value: string): string;
   /** Header values by name; the values of secret headers and known secrets inside others are replaced. */
   headers(headers: Iterable<readonly [string, string]>): Record<string, string>;
   /** A query without its `?`, as an object; names that stand twice become arrays. */
@@ -38,15 +40,18 @@ export function createRedactor(
     if (queryStart < 0) return text(given);
     return text(`${given.slice(0, queryStart)}?${redactFormText(given.slice(queryStart + 1), extra)}`);
   };
+  const kindOf = createHeaderJudge(extra);
+  const header = (name: string, value: string): string => {
+    const kind = kindOf(name);
+    return kind === "secret" ? REDACTED : kind === "url" ? url(value) : text(value);
+  };
   return {
     text,
     url,
-    headers: (headers) => {
-      const shown = (name: string, value: string): string =>
-        isSecretName(name, "header", extra) ? REDACTED : isUrlHeader(name) ? url(value) : text(value);
-      // fromEntries defines own properties, also for a header that is called __proto__.
-      return Object.fromEntries([...headers].map(([name, value]) => [name, shown(name, value)]));
-    },
+    header,
+    // fromEntries defines own properties, also for a header that is called __proto__.
+    headers: (headers) =>
+      Object.fromEntries([...headers].map(([name, value]) => [name, header(name, value)])),
     query: (search) => {
       const entries = new Map<string, string | string[]>();
       for (const [name, value] of new URLSearchParams(search)) {
@@ -63,6 +68,25 @@ export function createRedactor(
 /** Headers whose value is an address that may carry a secret in its query. */
 function isUrlHeader(name: string): boolean {
   return /^(?:location|referer|content-location|link)$/i.test(name);
+}
+
+type HeaderKind = "secret" | "url" | "plain";
+
+/** Header names are few and come again with every request, except where somebody sends random ones. */
+const NAMES_KNOWN_MAX = 1_000;
+
+/** Judges header names, each once. */
+function createHeaderJudge(extra: ReadonlySet<string>): (name: string) => HeaderKind {
+  const known = new Map<string, HeaderKind>();
+  return (name) => {
+    let kind = known.get(name);
+    if (kind === undefined) {
+      kind = isSecretName(name, "header", extra) ? "secret" : isUrlHeader(name) ? "url" : "plain";
+      if (known.size >= NAMES_KNOWN_MAX) known.clear();
+      known.set(name, kind);
+    }
+    return kind;
+  };
 }
 
 function redactBody(

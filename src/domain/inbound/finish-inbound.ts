@@ -1,17 +1,15 @@
 import { isUtf8 } from "node:buffer";
-import { inboundKeys, partitionOf, WORKER_GROUP } from "../../platform/redis/keys.ts";
+import { inboundKeys, WORKER_GROUP } from "../../platform/redis/keys.ts";
 import type { RedisClient } from "../../platform/redis/script.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import type { HeldEntry } from "../../platform/streams/stream-entry.ts";
 import { timeOfId } from "../../platform/uuid.ts";
 import type { Transaction } from "../context.ts";
 import { type HubEvent, publishHubEvents } from "../events/publish-hub-event.ts";
-import { appendApiLogs } from "../api-logs/append-api-logs.ts";
 import { EndpointCounters } from "./endpoint-counters.ts";
 import type { FinishedReceipt } from "./finished-receipt.ts";
 import { LARGE_BODY_BYTES } from "./large-bodies.ts";
 import { type InboundScripts, inboundScripts, receiptMember } from "./inbound-scripts.ts";
-import { inboundLogRow } from "./inbound-log-row.ts";
 import { LEDGER_WORDS } from "./receipt-state.ts";
 import {
   deleteProcessedBodies,
@@ -172,10 +170,7 @@ export class InboundFinisher {
     const { config } = this.#options.runtime;
     const dropProcessedBodies = !config.logRequestBodies;
     const fresh = batch.filter(({ isNew }) => isNew);
-    await insertReceipts(tx, fresh, {
-      dropProcessedBodies,
-      partitionOf: (endpointId) => partitionOf(endpointId, config.streamPartitions),
-    });
+    await insertReceipts(tx, fresh, { dropProcessedBodies, publicUrl: config.publicUrl });
     await updateReceipts(
       tx,
       batch.filter(({ isNew }) => !isNew),
@@ -183,11 +178,6 @@ export class InboundFinisher {
     );
     if (dropProcessedBodies) await deleteProcessedBodies(tx, batch);
     await insertDeadLetters(tx, batch);
-    await appendApiLogs(
-      tx,
-      fresh.map((receipt) => inboundLogRow(config, receipt)),
-      config.logBodyMaxBytes,
-    );
     await publishHubEvents(tx, batch.filter(({ status }) => status === "PROCESSED").map(receivedEvent));
   }
 
