@@ -26,6 +26,7 @@ import {
 import { inboundKeys, WORKER_GROUP } from "../src/platform/redis/keys.ts";
 import type { Runtime } from "../src/platform/runtime.ts";
 import type { RedisClient } from "../src/platform/redis/script.ts";
+import { BurstWatch } from "../src/platform/streams/burst-watch.ts";
 import { type ConsumerOptions, StreamConsumer } from "../src/platform/streams/consume.ts";
 import type { HeldEntry } from "../src/platform/streams/stream-entry.ts";
 
@@ -42,7 +43,10 @@ export const inbound = {
   start: startInbound,
 };
 
-async function startInbound(runtime: Runtime): Promise<{ stop(): Promise<void> }> {
+async function startInbound(
+  runtime: Runtime,
+  options: { sharesMachine?: boolean } = {},
+): Promise<{ stop(): Promise<void> }> {
   const { config, log } = runtime;
   const deps = await openDeps(runtime);
   const client = runtime.openRedis("consumer");
@@ -75,7 +79,7 @@ async function startInbound(runtime: Runtime): Promise<{ stop(): Promise<void> }
     start: (entries) => void processInbound(deps, entries, sink),
     defer: (deferred) => void deferEntries(deps, deferred, sink),
   });
-  const consumer = createConsumer(runtime, client, {
+  const consumer = createConsumer(runtime, client, options.sharesMachine === true, {
     onEntries: (entries) => share.admit(entries),
     onCrashed(entry) {
       log.error({ id: entry.id }, "entry took its process down three times");
@@ -109,17 +113,23 @@ async function startInbound(runtime: Runtime): Promise<{ stop(): Promise<void> }
 function createConsumer(
   runtime: Runtime,
   client: RedisClient,
+  sharesMachine: boolean,
   handlers: Pick<ConsumerOptions, "onEntries" | "onCrashed">,
 ): StreamConsumer {
   const { config, log } = runtime;
+  const streams = Array.from(
+    { length: config.streamPartitions },
+    (_, partition) => inboundKeys(partition).stream,
+  );
   return new StreamConsumer({
     client,
     cluster: "nodes" in client,
     group: WORKER_GROUP,
-    streams: Array.from({ length: config.streamPartitions }, (_, partition) => inboundKeys(partition).stream),
+    streams,
     loops: config.webhookWorkers,
     queueSize: config.webhookQueueSize,
     log,
+    ...(sharesMachine ? { burst: new BurstWatch(runtime.redis, streams, log) } : {}),
     ...handlers,
   });
 }

@@ -8,11 +8,17 @@ import { exitOnSignals } from "../src/platform/shutdown.ts";
 import { startTelemetry } from "../src/platform/telemetry.ts";
 import { CONSUMERS, type Consumer } from "./registry.ts";
 
-/** Entry of one worker process: `bun workers/main.ts [--only inbound,scheduler]`; all consumers when left out. */
-function chosenConsumers(argv: string[]): readonly Consumer[] {
-  const { values } = parseArgs({ args: argv, options: { only: { type: "string" } } });
-  if (values.only === undefined) return CONSUMERS;
-  const names = values.only.split(",").map((name) => name.trim());
+/**
+ * Entry of one worker process: `bun workers/main.ts [--only inbound,scheduler] [--shares-machine]`; all consumers when
+ * `--only` is left out.
+ */
+const { values } = parseArgs({
+  options: { only: { type: "string" }, "shares-machine": { type: "boolean", default: false } },
+});
+
+function chosenConsumers(only: string | undefined): readonly Consumer[] {
+  if (only === undefined) return CONSUMERS;
+  const names = only.split(",").map((name) => name.trim());
   const unknown = names.filter((name) => !CONSUMERS.some((consumer) => consumer.name === name));
   if (unknown.length > 0) {
     const known = CONSUMERS.map(({ name }) => name).join(", ");
@@ -21,21 +27,19 @@ function chosenConsumers(argv: string[]): readonly Consumer[] {
   return CONSUMERS.filter((consumer) => names.includes(consumer.name));
 }
 
-/**
- * Priority of everything that happens after the 200: on a machine that edge shares, a burst is answered first and
- * processed afterwards. Children inherit it.
- */
+/** Priority of what happens after the 200 on a machine that edge shares. Children inherit it. */
 const NICENESS = 10;
 
-const consumers = chosenConsumers(process.argv.slice(2));
-setPriority(NICENESS);
+const consumers = chosenConsumers(values.only);
+const sharesMachine = values["shares-machine"];
+if (sharesMachine) setPriority(NICENESS);
 const runtime = createRuntime(loadConfig(), "worker");
 exitOnSignals(runtime.shutdown, runtime.log);
 await startTelemetry(runtime);
 await runBootChecks(runtime);
 publishMetrics(runtime);
 for (const consumer of consumers) {
-  const started = await consumer.start(runtime);
+  const started = await consumer.start(runtime, { sharesMachine });
   runtime.shutdown.add(consumer.name, () => started.stop());
 }
 runtime.log.info({ consumers: consumers.map(({ name }) => name) }, "worker is running");

@@ -3,11 +3,20 @@ import { inbound } from "./inbound.ts";
 import { retention } from "./retention.ts";
 import { scheduler } from "./scheduler.ts";
 
+/** How the process is run. */
+export interface WorkerOptions {
+  /** Edge and Redis run on the same machine: a burst of webhooks goes first. */
+  sharesMachine?: boolean;
+}
+
 /** One kind of work of a worker process. */
 export interface Consumer {
   /** Name for `--only`. */
   name: string;
-  start(runtime: Runtime): Promise<{ stop(): Promise<unknown> }> | { stop(): Promise<unknown> };
+  start(
+    runtime: Runtime,
+    options: WorkerOptions,
+  ): Promise<{ stop(): Promise<unknown> }> | { stop(): Promise<unknown> };
 }
 
 /** Everything that a worker process does, in the order of starting. */

@@ -29,11 +29,11 @@ export function hubServices(options: {
 }): HubServices {
   const { config } = options;
   const stopTimeoutMs = config.webhookTimeoutSeconds * 1000 + STOP_GRACE_MS;
-  const service = (name: string, file: string, probe: () => Promise<void>): Service =>
+  const service = (name: string, command: readonly string[], probe: () => Promise<void>): Service =>
     processService({
       child: {
         name,
-        argv: [process.execPath, join(options.projectDir, file)],
+        argv: [process.execPath, join(options.projectDir, command[0]!), ...command.slice(1)],
         env: options.env,
         cwd: options.projectDir,
       },
@@ -45,11 +45,11 @@ export function hubServices(options: {
   const numbered = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1);
   return {
     edges: numbered(config.edgeProcesses).map((number) =>
-      service(`edge-${number}`, "src/edge/main.ts", () => expectOk(`${options.baseUrl}/health/live`)),
+      service(`edge-${number}`, ["src/edge/main.ts"], () => expectOk(`${options.baseUrl}/health/live`)),
     ),
     // A worker answers nobody; one that cannot start ends, and is reported then.
     workers: numbered(config.workerProcesses).map((number) =>
-      service(`worker-${number}`, "workers/main.ts", async () => undefined),
+      service(`worker-${number}`, ["workers/main.ts", "--shares-machine"], async () => undefined),
     ),
   };
 }

@@ -1,6 +1,7 @@
 import type { Logger } from "../log.ts";
 import type { RedisClient } from "../redis/script.ts";
 import { AbandonedSweep } from "./abandoned-sweep.ts";
+import { BURST_WAIT_MS, type BurstWatch } from "./burst-watch.ts";
 import { acquireConsumerSlot } from "./consumer-slot.ts";
 import { ConsumerSession, entriesOfRead, type HeldEntry, type RawEntry } from "./stream-entry.ts";
 
@@ -15,6 +16,8 @@ export interface ConsumerOptions {
   loops: number;
   /** Most entries that this process holds unsettled. */
   queueSize: number;
+  /** On a machine that is shared with edge: lets a burst go first. */
+  burst?: BurstWatch;
   log: Logger;
   /** Takes what was read; each entry is settled later by `StreamConsumer.settle`. Must not throw. */
   onEntries(entries: HeldEntry[]): void;
@@ -89,6 +92,7 @@ export class StreamConsumer {
   /** Stops reading; what is held goes on and is settled by its owner. */
   async stopReading(): Promise<void> {
     this.#stopping = true;
+    this.#options.burst?.stop();
     for (const resolve of this.#settled.values()) resolve();
     await Promise.all(this.#running);
   }
@@ -112,10 +116,11 @@ export class StreamConsumer {
         const session = await this.#currentSession();
         const plan = this.#plan(partitions, turn++);
         if (plan.length === 0) {
-          await Bun.sleep(NO_ROOM_WAIT_MS);
+          await Bun.sleep(this.#burstRoom() <= 0 ? BURST_WAIT_MS : NO_ROOM_WAIT_MS);
           continue;
         }
         const got = await this.#read(session, plan);
+        this.#options.burst?.spend(got);
         if (got >= READ_COUNT_SMALL) idleMs = 0;
         else {
           idleMs = got > 0 ? TRICKLE_WAIT_MS : Math.min(IDLE_MAX_MS, Math.max(1, idleMs * 2));
@@ -143,7 +148,7 @@ export class StreamConsumer {
   /** Places in the queue for each partition of this turn; few places are given to few partitions, in rotation. */
   #plan(partitions: readonly number[], turn: number): { partition: number; count: number }[] {
     const { queueSize, streams } = this.#options;
-    const room = queueSize - this.#used;
+    const room = Math.min(queueSize - this.#used, this.#burstRoom());
     if (room <= 0) return [];
     const count = Math.min(READ_COUNT_MAX, Math.max(1, Math.floor(room / streams.length)));
     const plan: { partition: number; count: number }[] = [];
@@ -152,6 +157,10 @@ export class StreamConsumer {
     }
     this.#used += plan.length * count;
     return plan;
+  }
+
+  #burstRoom(): number {
+    return this.#options.burst?.allowance ?? Number.POSITIVE_INFINITY;
   }
 
   async #read(session: ConsumerSession, plan: { partition: number; count: number }[]): Promise<number> {
