@@ -1,7 +1,7 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { preparePostgres } from "../../src/platform/services/postgres-service.ts";
+import { makeTestFolder } from "./test-folder.ts";
 
 /** A whole server, for tests that kill it. */
 export interface TestPostgresServer {
@@ -22,7 +22,7 @@ export interface TestPostgresServer {
 export async function startTestPostgresServer(
   settings: Readonly<Record<string, string>> = {},
 ): Promise<TestPostgresServer> {
-  const home = await mkdtemp(join(tmpdir(), "hub-test-postgres-"));
+  const home = await makeTestFolder("hub-test-postgres-");
   const prepared = await preparePostgres({
     home,
     path: process.env["PATH"] ?? "",

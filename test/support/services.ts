@@ -1,8 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { rmSync } from "node:fs";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
 import postgres from "postgres";
 import { deriveRoleUrls } from "../../src/platform/postgres/roles.ts";
 import { freePort } from "../../src/platform/process/free-port.ts";
@@ -12,6 +10,7 @@ import { processService, type RunningService, type Service } from "../../src/pla
 import { startTestPostgresServer, type TestPostgresServer } from "./postgres-server.ts";
 import { provideRedisBinary } from "./redis-binary.ts";
 import { formCluster, waitForCluster } from "./redis-cluster.ts";
+import { makeTestFolder } from "./test-folder.ts";
 import {
   cloneDatabase,
   databaseUrl,
@@ -84,11 +83,8 @@ export async function startTestPostgres(serverUrl = process.env["TEST_POSTGRES_U
 }
 
 function sharedServer(): Promise<TestPostgresServer> {
-  ownServer ??= startTestPostgresServer().then((server) => {
-    // The kernel ends the server with this process.
-    process.once("exit", () => rmSync(dirname(server.dataDir), { recursive: true, force: true }));
-    return server;
-  });
+  // The kernel ends it with this process; its folder goes when the next one is made.
+  ownServer ??= startTestPostgresServer();
   return ownServer;
 }
 
@@ -102,7 +98,7 @@ export async function startTestRedis(
   options: { cluster?: boolean; more?: readonly string[] } = {},
 ): Promise<TestRedis> {
   const isCluster = options.cluster ?? process.env["TEST_REDIS"] === "cluster";
-  const dir = await mkdtemp(join(tmpdir(), "hub-test-redis-"));
+  const dir = await makeTestFolder("hub-test-redis-");
   const ports = Array.from({ length: isCluster ? CLUSTER_MASTERS : 1 }, () => freePort());
   const services = await Promise.all(
     ports.map((port) => serverOf({ dir, port, isCluster, more: options.more ?? [] })),
