@@ -10,29 +10,25 @@ export interface StreamTotals {
   length: number;
 }
 
-/** What is known of arrivals and of what processing can do. */
+/** Whether processing steps aside, and the pace in entries a second that it had when it began to. */
 export interface BurstState {
   inBurst: boolean;
-  /** Entries a second that processing has managed lately. */
-  capacityPerSecond: number;
+  pacePerSecond: number;
 }
 
-const SAMPLE_MS = 250;
+/** Long enough to see several of the finisher's batches. */
+const SAMPLE_MS = 500;
 
-/** Assumed until work has been seen: too low only makes a first burst begin earlier. */
-const CAPACITY_START = 2_000;
-
-/** A burst: more comes in than twice what can be processed, and this much waits already. */
-const ENTER_RATIO = 2;
+/** A burst: at least so much comes in, a fifth more than is processed, and this much waits already. */
+const ENTER_ARRIVALS_PER_SECOND = 2_000;
+const ENTER_RATIO = 1.2;
 const ENTER_LENGTH = 2_000;
-/** It is over when processing could nearly keep up again. */
-const LEAVE_RATIO = 1.2;
 
-/** Work goes on meanwhile at this share of the capacity, so that nothing that waits is forgotten. */
-const BURST_SHARE = 0.1;
+/** With so much waiting, processing takes its share again, whatever comes in. */
+const LENGTH_MAX = 1_000_000;
 
-/** A measured capacity fades by this share a sample, so that one lucky moment does not count for ever. */
-const FADE = 0.002;
+/** Work goes on meanwhile at this share of its pace. */
+const BURST_SHARE = 0.25;
 
 /** Wait of a reader that may read nothing in this moment. */
 export const BURST_WAIT_MS = 25;
@@ -42,24 +38,23 @@ export function judgeBurst(state: BurstState, before: StreamTotals, now: StreamT
   const seconds = Math.max(0.001, (now.atMs - before.atMs) / 1000);
   const arrivals = (now.added - before.added) / seconds;
   const ended = (now.added - before.added - (now.length - before.length)) / seconds;
-  if (state.inBurst) return { ...state, inBurst: arrivals > LEAVE_RATIO * state.capacityPerSecond };
-  const capacityPerSecond = Math.max(CAPACITY_START, state.capacityPerSecond * (1 - FADE), ended);
-  return {
-    capacityPerSecond,
-    inBurst: arrivals > ENTER_RATIO * capacityPerSecond && now.length > ENTER_LENGTH,
-  };
+  if (now.length > LENGTH_MAX) return { ...state, inBurst: false };
+  if (state.inBurst) return { ...state, inBurst: arrivals > state.pacePerSecond };
+  const inBurst =
+    arrivals > ENTER_ARRIVALS_PER_SECOND && arrivals > ENTER_RATIO * ended && now.length > ENTER_LENGTH;
+  return { inBurst, pacePerSecond: Math.max(ENTER_ARRIVALS_PER_SECOND, ended) };
 }
 
 /**
- * Lets processing step aside on a machine that it shares with edge and Redis: while far more comes in than can be
- * processed anyway, every microsecond of it would only delay the answers.
+ * Lets processing step aside on a machine that it shares with edge and Redis: while more comes in than can be processed
+ * anyway, every microsecond of it only delays the answers.
  */
 export class BurstWatch {
   readonly #client: RedisClient;
   readonly #streams: readonly string[];
   readonly #log: Logger;
   readonly #timer: ReturnType<typeof setInterval>;
-  #state: BurstState = { inBurst: false, capacityPerSecond: CAPACITY_START };
+  #state: BurstState = { inBurst: false, pacePerSecond: 0 };
   #last: StreamTotals | undefined;
   #left = Number.POSITIVE_INFINITY;
 
@@ -106,7 +101,7 @@ export class BurstWatch {
     }
     this.#state = state;
     this.#left = state.inBurst
-      ? Math.max(1, Math.floor((state.capacityPerSecond * BURST_SHARE * SAMPLE_MS) / 1000))
+      ? Math.max(1, Math.floor((state.pacePerSecond * BURST_SHARE * SAMPLE_MS) / 1000))
       : Number.POSITIVE_INFINITY;
   }
 
