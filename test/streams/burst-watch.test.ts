@@ -1,5 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { type BurstState, judgeBurst, type StreamTotals } from "../../src/platform/streams/burst-watch.ts";
+import {
+  type BurstState,
+  CALM,
+  judgeBurst,
+  type StreamTotals,
+} from "../../src/platform/streams/burst-watch.ts";
 
 /** A second after `before`, with so many entries added and ended. */
 function after(before: StreamTotals, added: number, ended: number): StreamTotals {
@@ -7,31 +12,43 @@ function after(before: StreamTotals, added: number, ended: number): StreamTotals
 }
 
 const waiting = (length: number): StreamTotals => ({ atMs: 0, added: length, length });
-const calm: BurstState = { inBurst: false, pacePerSecond: 0 };
-const burst: BurstState = { inBurst: true, pacePerSecond: 5_000 };
+const quiet: BurstState = { ...CALM, nextProbeMs: 60_000 };
+const burst: BurstState = { ...CALM, mode: "burst", pacePerSecond: 5_000 };
 
 describe("judgeBurst()", () => {
   test("stays calm while processing keeps up, or little comes in, or little waits", () => {
-    expect(judgeBurst(calm, waiting(9_000), after(waiting(9_000), 5_000, 4_800)).inBurst).toBe(false);
-    expect(judgeBurst(calm, waiting(9_000), after(waiting(9_000), 1_500, 0)).inBurst).toBe(false);
-    expect(judgeBurst(calm, waiting(0), after(waiting(0), 6_000, 4_500)).inBurst).toBe(false);
+    expect(judgeBurst(quiet, waiting(9_000), after(waiting(9_000), 5_000, 4_800)).mode).toBe("calm");
+    expect(judgeBurst(quiet, waiting(9_000), after(waiting(9_000), 1_500, 0)).mode).toBe("calm");
+    expect(judgeBurst(quiet, waiting(0), after(waiting(0), 3_000, 2_400)).mode).toBe("calm");
   });
 
-  test("begins a burst with the pace that processing had", () => {
-    expect(judgeBurst(calm, waiting(2_000), after(waiting(2_000), 9_000, 6_000))).toEqual({
-      inBurst: true,
-      pacePerSecond: 6_000,
-    });
+  test("begins a burst when processing falls behind, with the pace that it had", () => {
+    const state = judgeBurst(quiet, waiting(2_000), after(waiting(2_000), 9_000, 6_000));
+    expect(state).toMatchObject({ mode: "burst", pacePerSecond: 6_000 });
   });
 
-  test("ends it when what comes in could be processed", () => {
-    expect(judgeBurst(burst, waiting(9_000), after(waiting(9_000), 20_000, 1_000)).inBurst).toBe(true);
-    expect(judgeBurst(burst, waiting(9_000), after(waiting(9_000), 4_000, 1_000)).inBurst).toBe(false);
+  test("probes when much comes in, and begins a burst when more came while processing paused", () => {
+    const probe = judgeBurst(CALM, waiting(0), after(waiting(0), 6_000, 6_000));
+    expect(probe.mode).toBe("probe");
+    expect(judgeBurst(probe, waiting(0), after(waiting(0), 9_000, 500)).mode).toBe("burst");
   });
 
-  test("ends it when too much waits", () => {
-    expect(judgeBurst(burst, waiting(1_200_000), after(waiting(1_200_000), 20_000, 1_000)).inBurst).toBe(
-      false,
-    );
+  test("probes less and less often while nobody was waiting", () => {
+    let state = CALM;
+    const pauses: number[] = [];
+    for (let round = 0; round < 6; round++) {
+      const start = { ...waiting(0), atMs: state.nextProbeMs };
+      state = judgeBurst(state, start, after(start, 6_000, 6_000));
+      const next = after(start, 6_000, 6_000);
+      state = judgeBurst(state, next, after(next, 6_000, 6_000));
+      pauses.push(state.nextProbeMs - after(next, 0, 0).atMs);
+    }
+    expect(pauses).toEqual([2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
+  });
+
+  test("ends the burst when what comes in could be processed, or too much waits", () => {
+    expect(judgeBurst(burst, waiting(9_000), after(waiting(9_000), 20_000, 1_000)).mode).toBe("burst");
+    expect(judgeBurst(burst, waiting(9_000), after(waiting(9_000), 4_000, 1_000)).mode).toBe("calm");
+    expect(judgeBurst(burst, waiting(1_200_000), after(waiting(1_200_000), 20_000, 1_000)).mode).toBe("calm");
   });
 });

@@ -10,39 +10,78 @@ export interface StreamTotals {
   length: number;
 }
 
-/** Whether processing steps aside, and the pace in entries a second that it had when it began to. */
+/**
+ * `probe`: processing pauses for one sample, to see whether senders were waiting for the machine.
+ * `burst`: it steps aside.
+ */
 export interface BurstState {
-  inBurst: boolean;
+  mode: "calm" | "probe" | "burst";
+  /** Entries a second that were processed before processing stepped aside. */
   pacePerSecond: number;
+  /** Entries a second that came in before the probe. */
+  arrivalsPerSecond: number;
+  nextProbeMs: number;
+  probeEveryMs: number;
 }
 
 /** Long enough to see several of the finisher's batches. */
 const SAMPLE_MS = 500;
 
-/** A burst: at least so much comes in, a fifth more than is processed, and this much waits already. */
-const ENTER_ARRIVALS_PER_SECOND = 2_000;
-const ENTER_RATIO = 1.2;
-const ENTER_LENGTH = 2_000;
+/** Below this rate of arrivals there is nothing to step aside for. */
+const ARRIVALS_MIN_PER_SECOND = 2_000;
+
+/** A fifth more comes in than is processed, and this much waits already: a burst. */
+const BEHIND_RATIO = 1.2;
+const BEHIND_LENGTH = 1_000;
+
+/** So much more comes in while processing pauses: the senders were waiting for it. */
+const PROBE_RATIO = 1.3;
+const PROBE_EVERY_MS = 2_000;
+const PROBE_EVERY_MAX_MS = 30_000;
 
 /** With so much waiting, processing takes its share again, whatever comes in. */
 const LENGTH_MAX = 1_000_000;
 
-/** Work goes on meanwhile at this share of its pace. */
+/** Work goes on in a burst at this share of its pace. */
 const BURST_SHARE = 0.25;
 
 /** Wait of a reader that may read nothing in this moment. */
 export const BURST_WAIT_MS = 25;
+
+/** The state before anything was seen. */
+export const CALM: BurstState = {
+  mode: "calm",
+  pacePerSecond: 0,
+  arrivalsPerSecond: 0,
+  nextProbeMs: 0,
+  probeEveryMs: PROBE_EVERY_MS,
+};
 
 /** The state after a further sample. Pure. */
 export function judgeBurst(state: BurstState, before: StreamTotals, now: StreamTotals): BurstState {
   const seconds = Math.max(0.001, (now.atMs - before.atMs) / 1000);
   const arrivals = (now.added - before.added) / seconds;
   const ended = (now.added - before.added - (now.length - before.length)) / seconds;
-  if (now.length > LENGTH_MAX) return { ...state, inBurst: false };
-  if (state.inBurst) return { ...state, inBurst: arrivals > state.pacePerSecond };
-  const inBurst =
-    arrivals > ENTER_ARRIVALS_PER_SECOND && arrivals > ENTER_RATIO * ended && now.length > ENTER_LENGTH;
-  return { inBurst, pacePerSecond: Math.max(ENTER_ARRIVALS_PER_SECOND, ended) };
+  if (now.length > LENGTH_MAX) return { ...state, mode: "calm" };
+  switch (state.mode) {
+    case "burst":
+      return arrivals > state.pacePerSecond ? state : { ...CALM, nextProbeMs: now.atMs + PROBE_EVERY_MS };
+    case "probe": {
+      if (arrivals > PROBE_RATIO * state.arrivalsPerSecond) return { ...state, mode: "burst" };
+      const probeEveryMs = Math.min(PROBE_EVERY_MAX_MS, 2 * state.probeEveryMs);
+      return { ...state, mode: "calm", nextProbeMs: now.atMs + state.probeEveryMs, probeEveryMs };
+    }
+    case "calm": {
+      const seen = {
+        ...state,
+        pacePerSecond: Math.max(ARRIVALS_MIN_PER_SECOND, ended),
+        arrivalsPerSecond: arrivals,
+      };
+      if (arrivals < ARRIVALS_MIN_PER_SECOND) return seen;
+      if (arrivals > BEHIND_RATIO * ended && now.length > BEHIND_LENGTH) return { ...seen, mode: "burst" };
+      return now.atMs >= state.nextProbeMs ? { ...seen, mode: "probe" } : seen;
+    }
+  }
 }
 
 /**
@@ -54,7 +93,7 @@ export class BurstWatch {
   readonly #streams: readonly string[];
   readonly #log: Logger;
   readonly #timer: ReturnType<typeof setInterval>;
-  #state: BurstState = { inBurst: false, pacePerSecond: 0 };
+  #state = CALM;
   #last: StreamTotals | undefined;
   #left = Number.POSITIVE_INFINITY;
 
@@ -93,16 +132,19 @@ export class BurstWatch {
 
   #judge(before: StreamTotals, now: StreamTotals): void {
     const state = judgeBurst(this.#state, before, now);
-    if (state.inBurst !== this.#state.inBurst) {
-      this.#log.info(
-        { ...state, waiting: now.length },
-        state.inBurst ? "a burst goes first" : "the burst is over",
-      );
+    if ((state.mode === "burst") !== (this.#state.mode === "burst")) {
+      const { mode, pacePerSecond } = state;
+      this.#log.info({ mode, pacePerSecond, waiting: now.length }, "a burst of webhooks begins or ends");
     }
     this.#state = state;
-    this.#left = state.inBurst
-      ? Math.max(1, Math.floor((state.pacePerSecond * BURST_SHARE * SAMPLE_MS) / 1000))
-      : Number.POSITIVE_INFINITY;
+    this.#left = this.#share();
+  }
+
+  /** Entries that may be read until the next sample. */
+  #share(): number {
+    const { mode, pacePerSecond } = this.#state;
+    if (mode === "calm") return Number.POSITIVE_INFINITY;
+    return mode === "probe" ? 0 : Math.floor((pacePerSecond * BURST_SHARE * SAMPLE_MS) / 1000);
   }
 
   async #totals(): Promise<StreamTotals> {
