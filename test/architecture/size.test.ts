@@ -8,7 +8,8 @@ const FUNCTION_LINES_MAX = 70;
 
 const LARGE_FILES: Readonly<Record<string, number>> = {};
 const LONG_FUNCTIONS: Readonly<Record<string, number>> = {
-  // The steps of one accept, in the order in which each may refuse.
+  // One statement: thirty columns, each beside its values.
+  "src/domain/inbound/receipt-writer.ts#insertReceipts": 82,
 };
 
 const files = filesBelow(["src", "workers", "bench"], [".ts", ".tsx"]);
