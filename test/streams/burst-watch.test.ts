@@ -33,6 +33,13 @@ describe("judgeBurst()", () => {
     expect(judgeBurst(probe, waiting(0), after(waiting(0), 9_000, 500)).mode).toBe("burst");
   });
 
+  test("does not begin a burst of what it has managed to process before", () => {
+    const able: BurstState = { ...quiet, pacePerSecond: 10_000 };
+    expect(judgeBurst(able, waiting(2_000), after(waiting(2_000), 9_000, 6_000)).mode).toBe("calm");
+    const probing: BurstState = { ...able, mode: "probe", arrivalsPerSecond: 6_000 };
+    expect(judgeBurst(probing, waiting(0), after(waiting(0), 9_000, 500)).mode).toBe("calm");
+  });
+
   test("probes less and less often while nobody was waiting", () => {
     let state = CALM;
     const pauses: number[] = [];

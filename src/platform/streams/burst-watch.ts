@@ -16,7 +16,7 @@ export interface StreamTotals {
  */
 export interface BurstState {
   mode: "calm" | "probe" | "burst";
-  /** Entries a second that were processed before processing stepped aside. */
+  /** Entries a second that processing has managed while webhooks came in; fades slowly. */
   pacePerSecond: number;
   /** Entries a second that came in before the probe. */
   arrivalsPerSecond: number;
@@ -38,6 +38,9 @@ const BEHIND_LENGTH = 1_000;
 const PROBE_RATIO = 1.3;
 const PROBE_EVERY_MS = 2_000;
 const PROBE_EVERY_MAX_MS = 30_000;
+
+/** A pace fades by this share a sample, so that one lucky moment does not count for ever. */
+const PACE_FADE = 0.005;
 
 /** With so much waiting, processing takes its share again, whatever comes in. */
 const LENGTH_MAX = 1_000_000;
@@ -65,23 +68,37 @@ export function judgeBurst(state: BurstState, before: StreamTotals, now: StreamT
   if (now.length > LENGTH_MAX) return { ...state, mode: "calm" };
   switch (state.mode) {
     case "burst":
-      return arrivals > state.pacePerSecond ? state : { ...CALM, nextProbeMs: now.atMs + PROBE_EVERY_MS };
+      return arrivals > state.pacePerSecond
+        ? state
+        : calmAgain(state, now.atMs + PROBE_EVERY_MS, PROBE_EVERY_MS);
     case "probe": {
-      if (arrivals > PROBE_RATIO * state.arrivalsPerSecond) return { ...state, mode: "burst" };
-      const probeEveryMs = Math.min(PROBE_EVERY_MAX_MS, 2 * state.probeEveryMs);
-      return { ...state, mode: "calm", nextProbeMs: now.atMs + state.probeEveryMs, probeEveryMs };
+      // What could be processed is processed: then more may come in because of a pause, but nobody has to wait for it.
+      if (arrivals > PROBE_RATIO * state.arrivalsPerSecond && arrivals > state.pacePerSecond) {
+        return { ...state, mode: "burst" };
+      }
+      return calmAgain(
+        state,
+        now.atMs + state.probeEveryMs,
+        Math.min(PROBE_EVERY_MAX_MS, 2 * state.probeEveryMs),
+      );
     }
     case "calm": {
-      const seen = {
-        ...state,
-        pacePerSecond: Math.max(ARRIVALS_MIN_PER_SECOND, ended),
-        arrivalsPerSecond: arrivals,
-      };
+      const faded = state.pacePerSecond * (1 - PACE_FADE);
+      // Alone with a backlog it is faster than it can be beside the accepting.
+      const seenPace = arrivals > ended / 2 ? ended : 0;
+      const pacePerSecond = Math.max(ARRIVALS_MIN_PER_SECOND, faded, seenPace);
+      const seen = { ...state, pacePerSecond, arrivalsPerSecond: arrivals };
       if (arrivals < ARRIVALS_MIN_PER_SECOND) return seen;
-      if (arrivals > BEHIND_RATIO * ended && now.length > BEHIND_LENGTH) return { ...seen, mode: "burst" };
+      const isBehind =
+        arrivals > BEHIND_RATIO * ended && now.length > BEHIND_LENGTH && arrivals > pacePerSecond;
+      if (isBehind) return { ...seen, mode: "burst" };
       return now.atMs >= state.nextProbeMs ? { ...seen, mode: "probe" } : seen;
     }
   }
+}
+
+function calmAgain(state: BurstState, nextProbeMs: number, probeEveryMs: number): BurstState {
+  return { ...state, mode: "calm", nextProbeMs, probeEveryMs };
 }
 
 /**
