@@ -15,7 +15,7 @@ import { ServiceCache } from "../src/domain/services/service-cache.ts";
 import { StreamTarget } from "../src/domain/services/stream-target.ts";
 import { TargetHealth } from "../src/domain/services/target-health.ts";
 import { jsonataPoolOf } from "../src/domain/transformations/runtime-pool.ts";
-import { Sender } from "../src/platform/egress/send.ts";
+import { senderOf } from "../src/platform/egress/runtime-sender.ts";
 import { subscribeInvalidation } from "../src/platform/invalidation.ts";
 import {
   createFastHistogram,
@@ -156,7 +156,7 @@ async function openDeps(runtime: Runtime): Promise<ProcessDeps> {
     sender: {
       services,
       streams: new StreamTarget(runtime.redis),
-      http: new Sender(),
+      http: senderOf(runtime),
       health: new TargetHealth(),
       nowMs: () => runtime.clock.nowMs(),
     },

@@ -1,4 +1,5 @@
-import type { EgressResult, Sender } from "../../platform/egress/send.ts";
+import type { EgressResult } from "../../platform/egress/exchange.ts";
+import type { Sender } from "../../platform/egress/send.ts";
 import type { ServiceCache } from "./service-cache.ts";
 import type { SendOutcome, ServiceMessage } from "./service-message.ts";
 import type { ServiceRow } from "./store.ts";
@@ -54,6 +55,7 @@ async function post(
   const result = await sender.http.send({
     key: service.id,
     url: service.url ?? "",
+    policy: "internal",
     method: "POST",
     headers: headersOf(message),
     body: message.body,
@@ -78,7 +80,9 @@ function judge(result: Exclude<EgressResult, { kind: "withheld" }>): SendOutcome
       message: `The service gave ${result.message}`,
     };
   }
-  if (result.kind === "error") return unavailable(`Cannot reach the service: ${result.message}`);
+  if (result.kind === "error" || result.kind === "refused") {
+    return unavailable(`Cannot reach the service: ${result.message}`);
+  }
   if (result.status >= 200 && result.status < 300) return { ok: true };
   const text = `The service answered ${result.status}: ${excerpt(result.body)}`;
   if (result.status >= 400 && result.status < 500 && !RETRYABLE_STATUS.has(result.status)) {

@@ -1,25 +1,6 @@
+import type { AddressPolicy } from "./address-policy.ts";
+import type { EgressRequest, EgressResult } from "./exchange.ts";
 import { FairSlots } from "./fair-slots.ts";
-
-/** One HTTP request out. */
-export interface EgressRequest {
-  /** Fairness key: the target, so that one that hangs does not take all slots. */
-  key: string;
-  url: string;
-  method: string;
-  headers: Readonly<Record<string, string>>;
-  body: Uint8Array | string;
-  /** Time for the whole exchange, counted from when a slot is free. */
-  timeoutMs: number;
-  /** Asked once a slot is free: false when the target has failed meanwhile and the request is not to be sent. */
-  mayStart(): boolean;
-}
-
-/** What came back. `withheld`: not sent; `error`: no complete answer; `timeout`: none in time. */
-export type EgressResult =
-  | { kind: "withheld" }
-  | { kind: "response"; status: number; headers: Headers; body: Uint8Array; elapsedMs: number }
-  | { kind: "timeout"; message: string; elapsedMs: number }
-  | { kind: "error"; message: string; elapsedMs: number };
 
 /** Bytes of an answer that are read; the rest is cut off, which costs the connection. */
 const RESPONSE_BYTES_MAX = 64 * 1024;
@@ -29,21 +10,30 @@ const IN_FLIGHT_MAX = 64;
 /** Sends HTTP requests with bounded concurrency, without following redirects, and never waits for ever. */
 export class Sender {
   readonly #slots = new FairSlots(IN_FLIGHT_MAX);
+  readonly #policy: AddressPolicy;
+
+  constructor(options: { policy: AddressPolicy; dnsServers?: readonly string[] }) {
+    this.#policy = options.policy;
+  }
+
+  close(): void {}
 
   /** Never rejects. */
   async send(request: EgressRequest): Promise<EgressResult> {
     await this.#slots.acquire(request.key);
-    if (!request.mayStart()) {
+    if (request.mayStart?.() === false) {
       this.#slots.release(request.key);
       return { kind: "withheld" };
     }
     const startedAt = performance.now();
     const elapsed = (): number => Math.round(performance.now() - startedAt);
     try {
+      const target = this.#policy.checkUrl(request.url, request.policy);
+      if ("code" in target) return { kind: "refused", ...target, timings: { totalMs: elapsed() } };
       const response = await fetch(request.url, {
         method: request.method,
         headers: request.headers as Record<string, string>,
-        body: request.body as BodyInit,
+        body: (request.body ?? null) as BodyInit,
         redirect: "manual",
         signal: AbortSignal.timeout(request.timeoutMs),
       });
@@ -53,14 +43,28 @@ export class Sender {
         status: response.status,
         headers: response.headers,
         body,
-        elapsedMs: elapsed(),
+        bodyTruncated: body.byteLength >= RESPONSE_BYTES_MAX,
+        timings: { totalMs: elapsed() },
       };
     } catch (error) {
       const { name, message } = error as Error;
       if (name === "TimeoutError") {
-        return { kind: "timeout", message: `no answer within ${request.timeoutMs} ms`, elapsedMs: elapsed() };
+        return {
+          kind: "timeout",
+          phase: "read",
+          sent: true,
+          message: `no answer within ${request.timeoutMs} ms`,
+          timings: { totalMs: elapsed() },
+        };
       }
-      return { kind: "error", message, elapsedMs: elapsed() };
+      return {
+        kind: "error",
+        phase: "read",
+        sent: true,
+        code: "connection_failed",
+        message,
+        timings: { totalMs: elapsed() },
+      };
     } finally {
       this.#slots.release(request.key);
     }
