@@ -44,7 +44,8 @@ export type SourceReader = (headers: Headers, rawBody: Uint8Array) => string | u
 /**
  * Prepares reading an event's id or type (DESIGN.md section 5 step 6).
  *
- * @param source a header, a JSON pointer into the body, an XML path, or the hash of the body; undefined reads nothing
+ * @param source a header, a JSON pointer into the body, an XML path, the hash of the body, or the request itself;
+ * undefined reads nothing
  */
 export function compileSource(source: EventSource | undefined): SourceReader {
   if (source === undefined) return () => undefined;
@@ -53,6 +54,7 @@ export function compileSource(source: EventSource | undefined): SourceReader {
     return (headers) =>
       storable(headers.get(header) ?? (orHeader === undefined ? null : headers.get(orHeader)));
   }
+  if ("unique" in source) return () => crypto.randomUUID();
   if ("body" in source) return (_headers, rawBody) => Bun.SHA256.hash(rawBody, "hex");
   if ("xmlPath" in source) {
     return (_headers, rawBody) => {
@@ -61,8 +63,15 @@ export function compileSource(source: EventSource | undefined): SourceReader {
       return storable(first?.value.trim());
     };
   }
-  const tokens = pointerTokens(source.pointer);
-  return (_headers, rawBody) => {
+  const read = pointerReader(source.pointer);
+  if (source.orPointer === undefined) return (_headers, rawBody) => read(rawBody);
+  const readOther = pointerReader(source.orPointer);
+  return (_headers, rawBody) => read(rawBody) ?? readOther(rawBody);
+}
+
+function pointerReader(pointer: string): (rawBody: Uint8Array) => string | undefined {
+  const tokens = pointerTokens(pointer);
+  return (rawBody) => {
     if (rawBody.byteLength <= PARSED_BYTES_MAX) {
       const found = valueAt(parsedBody(rawBody), tokens);
       if (typeof found === "string") return storableString(found);

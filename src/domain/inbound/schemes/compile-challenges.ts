@@ -30,7 +30,7 @@ function compileChallenge(challenge: Challenge, secrets: readonly string[]): Cha
   const tests = challenge.recognise.map(({ place, equals }) => ({ read: reader(place), equals }));
   const proof = challenge.proof && reader(challenge.proof);
   const matches = secrets.map((secret) => secretComparer(secret));
-  const value = reader(challenge.value);
+  const value = challenge.value === undefined ? () => "" : reader(challenge.value);
   return (request) => {
     if (request.method !== challenge.method) return undefined;
     if (!tests.every((test) => test.read(request) === test.equals)) return undefined;

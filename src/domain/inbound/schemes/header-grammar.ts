@@ -35,7 +35,7 @@ export function compileGrammar(grammar: HeaderGrammar): CompiledGrammar {
     return { parse: wholeParser(grammar.prefix), algorithms: [grammar.algorithm] };
   }
   const names = Object.keys(grammar.algorithms);
-  const parse = grammar.form === "pairs" ? pairsParser(grammar.timestampField, names) : listParser(names);
+  const parse = grammar.form === "pairs" ? pairsParser(grammar, names) : listParser(names);
   return { parse, algorithms: Object.values(grammar.algorithms) };
 }
 
@@ -50,12 +50,15 @@ function wholeParser(prefix: string): SignatureParser {
   };
 }
 
-function pairsParser(timestampField: string, names: readonly string[]): SignatureParser {
+function pairsParser(
+  { timestampField, separator = "," }: Extract<HeaderGrammar, { form: "pairs" }>,
+  names: readonly string[],
+): SignatureParser {
   return (value, into) => {
     if (isDoubled(value)) return "header_doubled";
     reset(into);
     for (let from = 0; from <= value.length;) {
-      const to = endOfPart(value, ",", from);
+      const to = endOfPart(value, separator, from);
       const equals = value.indexOf("=", from);
       if (equals <= from || equals >= to) return "malformed";
       const field = value.slice(from, equals);
@@ -65,7 +68,7 @@ function pairsParser(timestampField: string, names: readonly string[]): Signatur
       } else if (!take(into, names.indexOf(field), value.slice(equals + 1, to))) return "malformed";
       from = to + 1;
     }
-    if (into.timestamp === "") return "malformed";
+    if (timestampField !== undefined && into.timestamp === "") return "malformed";
     return into.texts.length === 0 ? "unknown_version" : undefined;
   };
 }

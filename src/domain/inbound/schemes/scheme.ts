@@ -77,8 +77,13 @@ export type Algorithm =
 export type HeaderGrammar =
   /** The whole value, behind a fixed prefix: `sha256=<signature>`. */
   | { form: "whole"; prefix: string; algorithm: Algorithm }
-  /** `t=1614265330,v1=<signature>,v1=<signature>`; fields that are not named are ignored. */
-  | { form: "pairs"; timestampField: string; algorithms: Readonly<Record<string, Algorithm>> }
+  /** `t=1614265330,v1=<signature>,v1=<signature>`; fields that are not named are ignored. Separator: a comma. */
+  | {
+      form: "pairs";
+      timestampField?: string;
+      separator?: "," | ";";
+      algorithms: Readonly<Record<string, Algorithm>>;
+    }
   /** `v1,<signature> v1a,<signature>`; versions that are not named are ignored. */
   | { form: "list"; algorithms: Readonly<Record<string, Algorithm>> };
 
@@ -96,7 +101,10 @@ export type SignedPart =
   | { header: string };
 
 export interface TimeRule {
-  unit: "seconds" | "milliseconds";
+  /** `iso8601`: in UTC, `2021-03-25T05:09:27Z`. */
+  unit: "seconds" | "milliseconds" | "iso8601";
+  /** JSON pointer to the time where it stands in the signed body; looked at only after the signature was right. */
+  pointer?: string;
   /** How far the time may lie in the past and in the future; packages of providers often forget the future. */
   toleranceSeconds: number;
 }
@@ -134,6 +142,8 @@ export interface KeyForm {
   use: "hmac" | "ed25519" | "compare";
   bytesMin: number;
   bytesMax?: number;
+  /** Unicode normalisation that the sender applies to the text before it uses its bytes. */
+  normalise?: "NFKD";
   /** What the text must match besides, and how to say it. */
   pattern?: { regex: RegExp; message: string };
 }
@@ -147,10 +157,14 @@ export type TokenPlace = { header: string; prefix: string } | Exclude<Place, { h
 /** A place of a secret; `form` is a field of an `application/x-www-form-urlencoded` body. */
 export type SecretField = Place | { form: string };
 
-/** Where an event's id or type stands. `orHeader` is read when `header` is missing. */
+/**
+ * Where an event's id or type stands. The second place is read when the first holds nothing. `unique`: each request is
+ * an event of its own, because the body says only that something changed, and two changes look alike.
+ */
 export type EventSource =
   | { header: string; orHeader?: string }
-  | { pointer: string }
+  | { pointer: string; orPointer?: string }
+  | { unique: "request" }
   | { xmlPath: string }
   | { body: "sha256" };
 
@@ -164,9 +178,9 @@ export interface Challenge {
   /** All of these values must stand there. */
   recognise: readonly { place: Place; equals: string }[];
   proof?: Place;
-  /** The value that the answer gives back. */
-  value: Place;
-  /** Builds the answer from the value and the newest secret. */
+  /** The value that the answer gives back; left out where the provider looks at the status alone. */
+  value?: Place;
+  /** Builds the answer from the value ("" without a place) and the newest secret. */
   answer: (value: string, secret: string) => FixedAnswer;
 }
 

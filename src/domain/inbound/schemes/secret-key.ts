@@ -22,7 +22,7 @@ export function readSecretKey(rule: SecretRule, secret: string): SecretKey | { f
   if (key.pattern !== undefined && !key.pattern.regex.test(secret)) return { fault: key.pattern.message };
   const bytes =
     key.form === "utf8"
-      ? new TextEncoder().encode(secret)
+      ? new TextEncoder().encode(key.normalise === undefined ? secret : secret.normalize(key.normalise))
       : decode(secret.slice(key.prefix.length), key.form);
   if (bytes === undefined)
     return { fault: `must be ${key.form}${key.prefix === "" ? "" : ` after "${key.prefix}"`}` };

@@ -2,6 +2,8 @@ import { verify as verifyDetached, type KeyObject } from "node:crypto";
 import { textComparer } from "../../../platform/crypto/constant-time.ts";
 import { digestLength, prepareHmac, type PreparedHmac } from "../../../platform/crypto/hmac.ts";
 import { compileGrammar, isDoubled, type ParsedSignature } from "./header-grammar.ts";
+import { findJsonValues, pointerTokens } from "./json-ranges.ts";
+import { jsonString, utf8Text } from "./read-place.ts";
 import {
   type Algorithm,
   SchemeConfigurationError,
@@ -10,6 +12,7 @@ import {
   type SignatureRule,
   type SignedPart,
   type SignedRequest,
+  type TimeRule,
   type Verifier,
 } from "./scheme.ts";
 import { ed25519PublicKey, readSecretKey } from "./secret-key.ts";
@@ -50,7 +53,9 @@ const CANONICAL_UPPER_HEX = /^[0-9A-F]+$/;
 export function compileSignatureRule(rule: SignatureRule, secrets: readonly string[]): Verifier {
   const { parse, algorithms } = compileGrammar(rule.grammar);
   const checks = compileChecks(rule, algorithms, secrets);
-  const checkTime = rule.time && compileTimeWindow(rule.time);
+  const checkTime = rule.time && rule.time.pointer === undefined ? compileTimeWindow(rule.time) : undefined;
+  const checkBody =
+    rule.time?.pointer === undefined ? undefined : compileBodyTime(rule.time, rule.time.pointer);
   const bodyAt = rule.signed.indexOf("body");
   const textBefore = compileText(rule.signed.slice(0, bodyAt));
   const textAfter = compileText(rule.signed.slice(bodyAt + 1));
@@ -87,9 +92,24 @@ export function compileSignatureRule(rule: SignatureRule, secrets: readonly stri
     const after = textAfter(request, seen);
     if (typeof after !== "string") return after;
     for (const check of checks) {
-      if (check(parsed, before, request.rawBody, after)) return OK;
+      if (check(parsed, before, request.rawBody, after))
+        return checkBody === undefined ? OK : checkBody(request);
     }
     return MISMATCH;
+  };
+}
+
+/** Checks the time that stands in a signed body, as a number or a string, exactly once. */
+function compileBodyTime(time: TimeRule, pointer: string): Verifier {
+  const checkTime = compileTimeWindow(time);
+  const tokens = pointerTokens(pointer);
+  return ({ rawBody, nowMs }) => {
+    const text = utf8Text(rawBody);
+    const [range, second] = text === undefined ? [] : findJsonValues(text, tokens);
+    if (range === undefined || second !== undefined) return MALFORMED;
+    const source = text!.slice(range.start, range.end);
+    const outside = checkTime(jsonString(source) ?? source, nowMs);
+    return outside === undefined ? OK : refused(outside);
   };
 }
 
