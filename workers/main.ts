@@ -3,17 +3,22 @@ import { parseArgs } from "node:util";
 import { publishMetrics } from "../src/domain/health/metrics-exchange.ts";
 import { runBootChecks } from "../src/domain/health/boot-checks.ts";
 import { ConfigError, loadConfig } from "../src/platform/config.ts";
+import { tellReady } from "../src/platform/process/tell-ready.ts";
 import { createRuntime } from "../src/platform/runtime.ts";
 import { exitOnSignals } from "../src/platform/shutdown.ts";
 import { startTelemetry } from "../src/platform/telemetry.ts";
 import { CONSUMERS, type Consumer } from "./registry.ts";
 
 /**
- * Entry of one worker process: `bun workers/main.ts [--only inbound,scheduler] [--shares-machine]`; all consumers when
- * `--only` is left out.
+ * Entry of one worker process: `bun workers/main.ts [--only inbound,scheduler] [--shares-machine] [--supervised]`; all
+ * consumers when `--only` is left out. A supervisor is told when it is ready.
  */
 const { values } = parseArgs({
-  options: { only: { type: "string" }, "shares-machine": { type: "boolean", default: false } },
+  options: {
+    only: { type: "string" },
+    "shares-machine": { type: "boolean", default: false },
+    supervised: { type: "boolean", default: false },
+  },
 });
 
 function chosenConsumers(only: string | undefined): readonly Consumer[] {
@@ -43,3 +48,4 @@ for (const consumer of consumers) {
   runtime.shutdown.add(consumer.name, () => started.stop());
 }
 runtime.log.info({ consumers: consumers.map(({ name }) => name) }, "worker is running");
+if (values.supervised) tellReady();

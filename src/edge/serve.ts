@@ -8,6 +8,7 @@ import { subscribeInvalidation } from "../platform/invalidation.ts";
 import { compileAddressList } from "../platform/net/address.ts";
 import type { Runtime } from "../platform/runtime.ts";
 import { createApp } from "./app.ts";
+import { drain } from "./drain.ts";
 import { createIngressMetrics } from "./ingress/ingress-metrics.ts";
 import { handleWebhook, type IngressDeps, webhookPathStart } from "./ingress/handle-webhook.ts";
 import { BodyBudget } from "./ingress/read-body.ts";
@@ -16,39 +17,39 @@ import { BODY_BYTES_MAX } from "../domain/inbound/endpoint-schema.ts";
 /** Idle connections are closed after this; also the longest that a handler may be silent. */
 const IDLE_TIMEOUT_SECONDS = 60;
 
-/** Time between "not ready" and closing the socket, for load balancers to notice. */
-const DRAIN_NOTICE_MS = 300;
-
 /**
  * Opens the HTTP server: inbound webhooks straight to their handler, everything else to Elysia. Adds the orderly stop
- * to the runtime's shutdown: no new connections, requests that were read are answered, then the clients close.
+ * to the runtime's shutdown.
+ *
+ * @param options.sharesPort with other processes of the hub: those of EDGE_PROCESSES, and the one that replaces it
  */
-export async function serveEdge(runtime: Runtime): Promise<Server<undefined>> {
+export async function serveEdge(
+  runtime: Runtime,
+  options: { sharesPort?: boolean } = {},
+): Promise<Server<undefined>> {
   const app = createApp(runtime);
   const ingress = await createIngress(runtime);
+  const answer = (request: Request, self: Server<undefined>): Response | Promise<Response> => {
+    const pathStart = webhookPathStart(request.url);
+    return pathStart >= 0 ? handleWebhook(ingress, request, self, pathStart) : app.handle(request);
+  };
   const server = Bun.serve({
     hostname: runtime.config.host,
     port: runtime.config.port,
     // With it a second process on the port would silently take part of the traffic; only wanted among our own.
-    reusePort: runtime.config.edgeProcesses > 1,
+    reusePort: options.sharesPort ?? runtime.config.edgeProcesses > 1,
     idleTimeout: IDLE_TIMEOUT_SECONDS,
     // One byte more than the largest body, so that our own 413 answers, with its problem document and its count.
     maxRequestBodySize: BODY_BYTES_MAX + 1024 * 1024,
     development: false,
-    fetch(request, self) {
-      const pathStart = webhookPathStart(request.url);
-      return pathStart >= 0 ? handleWebhook(ingress, request, self, pathStart) : app.handle(request);
-    },
+    fetch: answer,
     error(error) {
       runtime.log.error({ err: error }, "request failed");
       return new Response(null, { status: 500 });
     },
   });
   app.server = server as never;
-  runtime.shutdown.add("http", async () => {
-    await Bun.sleep(DRAIN_NOTICE_MS);
-    await server.stop();
-  });
+  runtime.shutdown.add("http", () => drain(server, answer));
   return server;
 }
 

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Config } from "../platform/config.ts";
+import { READY_LINE } from "../platform/process/tell-ready.ts";
 import { processService, type Service } from "../platform/services/service.ts";
 
 /** Longer than a worker may take for one message, so that what it has begun is finished. */
@@ -40,16 +41,23 @@ export function hubServices(options: {
       stopSignal: "SIGTERM",
       stopTimeoutMs,
       readyTimeoutMs: READY_TIMEOUT_MS,
+      readyLine: READY_LINE,
       probe,
     });
   const numbered = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1);
   return {
     edges: numbered(config.edgeProcesses).map((number) =>
-      service(`edge-${number}`, ["src/edge/main.ts"], () => expectOk(`${options.baseUrl}/health/live`)),
+      service(`edge-${number}`, ["src/edge/main.ts", "--supervised"], () =>
+        expectOk(`${options.baseUrl}/health/live`),
+      ),
     ),
-    // A worker answers nobody; one that cannot start ends, and is reported then.
+    // A worker answers nobody.
     workers: numbered(config.workerProcesses).map((number) =>
-      service(`worker-${number}`, ["workers/main.ts", "--shares-machine"], async () => undefined),
+      service(
+        `worker-${number}`,
+        ["workers/main.ts", "--supervised", "--shares-machine"],
+        async () => undefined,
+      ),
     ),
   };
 }

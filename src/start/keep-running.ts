@@ -3,6 +3,12 @@ import type { RunningService, Service } from "../platform/services/service.ts";
 /** A service that is started again whenever it ends, until it is stopped. */
 export interface KeptService {
   readonly name: string;
+  /**
+   * Starts a second one and ends the first when the second is ready.
+   *
+   * @throws Error when the second does not come up; the first goes on
+   */
+  replace(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -32,43 +38,81 @@ export function restartDelayMs(failures: number): number {
  * @throws Error when the first start fails: then something is wrong that a restart does not mend
  */
 export async function keepRunning(service: Service, hooks: KeepRunningHooks): Promise<KeptService> {
-  let running: RunningService | undefined = await service.start(hooks.onLine);
-  const stopping = Promise.withResolvers<void>();
-  let isStopping = false;
+  const kept = new Kept(service, hooks);
+  await kept.begin();
+  return kept;
+}
 
-  const keep = async (): Promise<void> => {
+class Kept implements KeptService {
+  readonly name: string;
+  readonly #service: Service;
+  readonly #hooks: KeepRunningHooks;
+  readonly #stopping = Promise.withResolvers<void>();
+  #isStopping = false;
+  #running: RunningService | undefined;
+  #startedMs = 0;
+  #kept: Promise<void> = Promise.resolve();
+
+  constructor(service: Service, hooks: KeepRunningHooks) {
+    this.name = service.name;
+    this.#service = service;
+    this.#hooks = hooks;
+  }
+
+  async begin(): Promise<void> {
+    await this.#start();
+    this.#kept = this.#keep();
+  }
+
+  async replace(): Promise<void> {
+    const next = await this.#service.start(this.#hooks.onLine);
+    // A stop that came meanwhile does not know of the new one.
+    if (this.#isStopping) return next.stop();
+    const former = this.#running;
+    this.#running = next;
+    this.#startedMs = Date.now();
+    await former?.stop();
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    this.#stopping.resolve();
+    await this.#running?.stop();
+    // A start that is under way may still be waiting for its server; the kernel ends that one with this process.
+    await Promise.race([this.#kept, Bun.sleep(START_GRACE_MS)]);
+    await this.#running?.stop();
+  }
+
+  async #start(): Promise<void> {
+    this.#startedMs = Date.now();
+    const started = await this.#service.start(this.#hooks.onLine);
+    // Replaced while it was starting: one is enough.
+    if (this.#running) return started.stop();
+    this.#running = started;
+  }
+
+  async #keep(): Promise<void> {
     let failures = 0;
-    let startedMs = Date.now();
-    for (;;) {
-      if (running) {
-        const reason = await running.exited;
-        running = undefined;
-        if (isStopping) return;
-        failures = Date.now() - startedMs > STABLE_AFTER_MS ? 1 : failures + 1;
-        hooks.report(`${service.name} ended (${reason}); it starts again`);
+    while (!this.#isStopping) {
+      const watched = this.#running;
+      if (watched) {
+        const reason = await watched.exited;
+        if (this.#isStopping) return;
+        if (this.#running !== watched) continue;
+        this.#running = undefined;
+        failures = Date.now() - this.#startedMs > STABLE_AFTER_MS ? 1 : failures + 1;
+        this.#hooks.report(`${this.name} ended (${reason}); it starts again`);
       }
-      await Promise.race([Bun.sleep(restartDelayMs(failures)), stopping.promise]);
-      if (isStopping) return;
-      startedMs = Date.now();
+      await Promise.race([Bun.sleep(restartDelayMs(failures)), this.#stopping.promise]);
+      if (this.#isStopping) return;
+      if (this.#running) continue;
       try {
-        running = await service.start(hooks.onLine);
-        hooks.report(`${service.name} runs again`);
+        await this.#start();
+        this.#hooks.report(`${this.name} runs again`);
       } catch (error) {
         failures++;
-        hooks.report(error instanceof Error ? error.message : String(error));
+        this.#hooks.report(error instanceof Error ? error.message : String(error));
       }
     }
-  };
-  const kept = keep();
-  return {
-    name: service.name,
-    async stop() {
-      isStopping = true;
-      stopping.resolve();
-      await running?.stop();
-      // A start that is under way may still be waiting for its server; the kernel ends that one with this process.
-      await Promise.race([kept, Bun.sleep(START_GRACE_MS)]);
-      await running?.stop();
-    },
-  };
+  }
 }

@@ -1,4 +1,4 @@
-import { commandLineOf, parentOf, startTimeOf } from "./process-table.ts";
+import { commandLineOf, parentOf, startTimeOf } from "../platform/process/process-table.ts";
 
 /**
  * `npm exec bun@1.4.5 start` (npx), `bun start`, `bun run start`, and the first process of a start that had to install:

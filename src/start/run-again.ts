@@ -14,7 +14,8 @@ export async function runAgain(): Promise<number> {
     ],
     stdio: ["inherit", "inherit", "inherit"],
   });
-  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => child.kill(signal));
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR2"] as const)
+    process.on(signal, () => child.kill(signal));
   await child.exited;
   return child.exitCode ?? 1;
 }

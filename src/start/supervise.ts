@@ -1,17 +1,19 @@
 import { access, chmod, constants, mkdir, realpath, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { isatty } from "node:tty";
 import { type Config, loadConfig } from "../platform/config.ts";
 import { freePort, portIsFree } from "../platform/process/free-port.ts";
 import { retryUntil } from "../platform/process/retry-until.ts";
 import { writeSecretFile } from "../platform/services/keep-secret.ts";
 import type { Service } from "../platform/services/service.ts";
 import { makeFirstTenant } from "./first-run.ts";
-import { lockHome } from "./home-lock.ts";
+import { lockHome } from "../platform/process/home-lock.ts";
 import { expectOk, hubServices } from "./hub-services.ts";
 import { keepRunning, type KeptService } from "./keep-running.ts";
 import { watchLaunchers } from "./launchers.ts";
 import { openLogFile } from "./log-file.ts";
 import { type Connections, provideServices } from "./provide-services.ts";
+import { rollingRestarts } from "./rolling-restart.ts";
 import { createTerminal, type Terminal } from "./terminal.ts";
 
 /** All processes are up; this is for what they still connect to and recover. */
@@ -42,7 +44,11 @@ export async function supervise(projectDir: string): Promise<number> {
   const baseUrl = `http://${localHost(config.host)}:${config.port}`;
   const unlock = await lockHome(config.hubHome, baseUrl);
   const stopRequest = Promise.withResolvers<string>();
-  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, stopRequest.resolve);
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, stopRequest.resolve);
+  let restart = (): void => terminal.say("Not restarted: the start is not over");
+  process.on("SIGUSR2", () => restart());
+  // From a terminal it means that the terminal is gone; without one it is how service managers ask for new processes.
+  process.on("SIGHUP", (signal) => (hasTerminal() ? stopRequest.resolve(signal) : restart()));
   const unwatch = await watchLaunchers(() => stopRequest.resolve("the end of its launcher"));
   const running: Running = { edges: [], workers: [], redis: [], postgres: [] };
   try {
@@ -53,6 +59,8 @@ export async function supervise(projectDir: string): Promise<number> {
     ]);
     if (early === undefined) {
       terminal.say(readyText(baseUrl, config.hubHome, Date.now() - startedMs));
+      const services = (): KeptService[] => [...running.edges, ...running.workers];
+      restart = rollingRestarts({ home: config.hubHome, terminal, services });
       await stopRequest.promise;
     }
     terminal.say(`\nStopping (${await stopRequest.promise})`);
@@ -63,6 +71,10 @@ export async function supervise(projectDir: string): Promise<number> {
     await rm(join(config.hubHome, "services.json"), { force: true });
     await unlock();
   }
+}
+
+function hasTerminal(): boolean {
+  return [0, 1, 2].some((descriptor) => isatty(descriptor));
 }
 
 /** Makes the folder; its real path, because Postgres' own record of its place knows no links. */

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { lockHome } from "../../src/start/home-lock.ts";
+import { lockHome } from "../../src/platform/process/home-lock.ts";
 
 async function inNewHome(work: (home: string) => Promise<void>): Promise<void> {
   const home = await mkdtemp(join(tmpdir(), "hub-lock-"));

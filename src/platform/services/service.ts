@@ -25,6 +25,11 @@ export interface ProcessService {
   stopSignal: NodeJS.Signals;
   /** After this it is killed. */
   stopTimeoutMs: number;
+  /**
+   * What it prints when it is ready. For one that shares its address with others, where a probe may be answered by any
+   * of them. The line is not handed on.
+   */
+  readyLine?: string;
   /** Asks the server once; rejects while it is not ready. */
   probe: () => Promise<void>;
   /** A recovery of a long log takes its time. */
@@ -43,9 +48,15 @@ export function processService(definition: ProcessService): Service {
     name,
     async start(onLine) {
       const lastLines: string[] = [];
+      const { readyLine } = definition;
+      let isTold = readyLine === undefined;
       const child = spawnChild({
         ...definition.child,
         onLine: (line) => {
+          if (line === readyLine) {
+            isTold = true;
+            return;
+          }
           lastLines.push(line);
           if (lastLines.length > LINES_SHOWN) lastLines.shift();
           onLine(line);
@@ -57,8 +68,12 @@ export function processService(definition: ProcessService): Service {
             `Cannot start ${name}: it ended with ${exit.signal ?? exit.exitCode}\n${lastLines.join("\n")}`,
           ),
       );
+      const probe = async (): Promise<void> => {
+        if (!isTold) throw new Error(`${name} is not ready within ${definition.readyTimeoutMs} ms`);
+        await definition.probe();
+      };
       try {
-        await retryUntil(definition.probe, {
+        await retryUntil(probe, {
           everyMs: PROBE_EVERY_MS,
           timeoutMs: definition.readyTimeoutMs,
           failed,
