@@ -59,7 +59,7 @@ export async function supervise(projectDir: string): Promise<number> {
     ]);
     if (early === undefined) {
       terminal.say(readyText(baseUrl, config.hubHome, Date.now() - startedMs));
-      const services = (): KeptService[] => [...running.edges, ...running.workers];
+      const services = (): KeptService[] => [...byNumber(running.edges), ...byNumber(running.workers)];
       restart = rollingRestarts({ home: config.hubHome, terminal, services });
       await stopRequest.promise;
     }
@@ -71,6 +71,11 @@ export async function supervise(projectDir: string): Promise<number> {
     await rm(join(config.hubHome, "services.json"), { force: true });
     await unlock();
   }
+}
+
+/** They are listed as they became ready. */
+function byNumber(services: readonly KeptService[]): KeptService[] {
+  return services.toSorted((one, other) => one.name.localeCompare(other.name, "en", { numeric: true }));
 }
 
 function hasTerminal(): boolean {
