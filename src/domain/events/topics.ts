@@ -63,3 +63,79 @@ export function decodeInboundEntry(fields: readonly string[]): InboundEntry {
 export const INBOUND_OUTCOMES = ["processed", "filtered", "duplicate", "dead", "cancelled"] as const;
 
 export type InboundOutcome = (typeof INBOUND_OUTCOMES)[number];
+
+/** One published event, as it stands in its partition's stream. */
+export interface EventMessage {
+  /** UUID: the publisher's own, a UUIDv5 of its `externalId`, or a UUIDv7 of the hub's. */
+  id: string;
+  tenantId: string;
+  /** Dotted, lower case. */
+  type: string;
+  /** API: published by the platform; HUB: by the hub itself. */
+  source: "API" | "HUB";
+  /** When it happened, as its publisher says; milliseconds since the epoch. */
+  occurredAt: number;
+  /**
+   * When the hub took it first, milliseconds since the epoch: `created_at` of its row. It travels in the message,
+   * because a publisher's id holds no time: a repeated insert meets the first one by (tenant, id, acceptedAt).
+   */
+  acceptedAt: number;
+  /** The publisher's own id when it is no UUID. */
+  externalId?: string;
+  orderingKey?: string;
+  /** Version of the type's schema that `data` was checked against. */
+  schemaVersion?: number;
+  correlationId?: string;
+  traceparent?: string;
+  /** `utf8`: field `b` holds the JSON text of `data`; `large`: it stands in `large_bodies` under `largeBodyId`. */
+  bodyEncoding: "utf8" | "large";
+  largeBodyId?: string;
+  /** Bytes of the JSON text of `data`. */
+  bodySize: number;
+}
+
+/**
+ * Writes an event as the flat field list of a stream entry.
+ *
+ * @param data JSON text; left out of the entry when it lies in Postgres
+ */
+export function encodeEventEntry(message: EventMessage, data: string): string[] {
+  const meta = JSON.stringify(message);
+  return message.bodyEncoding === "large" ? ["m", meta] : ["m", meta, "b", data];
+}
+
+/**
+ * Reads an event's stream entry. `data` is undefined when it is large: then it is in Postgres.
+ *
+ * @throws SyntaxError or TypeError when the entry is none of ours
+ */
+export function decodeEventEntry(fields: readonly string[]): {
+  message: EventMessage;
+  data: string | undefined;
+} {
+  let metaText = "";
+  let data: string | undefined;
+  for (let index = 0; index + 1 < fields.length; index += 2) {
+    if (fields[index] === "m") metaText = fields[index + 1]!;
+    else if (fields[index] === "b") data = fields[index + 1]!;
+  }
+  const message = JSON.parse(metaText) as EventMessage;
+  if (typeof message.id !== "string" || (message.bodyEncoding !== "large" && data === undefined)) {
+    throw new TypeError("the entry holds no event");
+  }
+  return { message, data };
+}
+
+/**
+ * Outcomes that end an entry of the event topic; with what is in the streams they equal `accepted`. processed: fanned
+ * out to at least one subscription; filtered: none matched; duplicate: its row was there before; dead: it cannot be
+ * fanned out.
+ */
+export const EVENT_OUTCOMES = ["processed", "filtered", "duplicate", "dead", "cancelled"] as const;
+
+export type EventOutcome = (typeof EVENT_OUTCOMES)[number];
+
+/** Outcomes that end a delivery; with what waits, is in flight or held they equal `accepted`. */
+export const DELIVERY_OUTCOMES = ["delivered", "failed", "cancelled"] as const;
+
+export type DeliveryOutcome = (typeof DELIVERY_OUTCOMES)[number];

@@ -61,6 +61,93 @@ export function endpointRateKey(partition: number, endpointId: string): string {
   return `${partitionTag(partition)}:in:rate:${endpointId}`;
 }
 
+/** Keys of the event topic in one partition (of tenant and ordering key, or of tenant and event id). */
+export interface EventKeys {
+  /** STREAM of published events that are still to be fanned out. */
+  stream: string;
+  /** HASH `<tenant>/<word>` → count, as for the inbound topic: `accepted` and the outcomes of events. */
+  ledger: string;
+}
+
+/** The event topic's keys of a partition. */
+export function eventKeys(partition: number): EventKeys {
+  const prefix = `${partitionTag(partition)}:ev`;
+  return { stream: prefix, ledger: `${prefix}:ledger` };
+}
+
+/**
+ * HASH of event ids of one generation; field = 12 bytes of a hash of tenant and event id, value = when it was accepted
+ * and a hash of its content. A generation lasts DEDUPE_HOT_SECONDS and is kept for two of them.
+ */
+export function eventSeenKey(partition: number, generation: number): string {
+  return `${partitionTag(partition)}:ev:seen:${generation}`;
+}
+
+/** Text whose partition an event belongs to: events of one key stand in one stream, in the order of publishing. */
+export function eventRoute(event: {
+  tenantId: string;
+  id: string;
+  orderingKey?: string | undefined;
+}): string {
+  return `${event.tenantId}/${event.orderingKey ?? event.id}`;
+}
+
+/** STREAM into which trusted services of the platform put events without HTTP. */
+export const EVENT_INTAKE_KEY = "events:in";
+
+/** STREAM of intake entries that name no tenant, so that no tenant's dead letters can show them; the last 10,000. */
+export const EVENT_INTAKE_DEAD_KEY = "events:in:dead";
+
+/** Pub/sub channel that tells of stored events, for live views. */
+export const STORED_EVENTS_CHANNEL = "hub:events:stored";
+
+/** Keys of the deliveries of one partition (of the subscription id). */
+export interface DeliveryKeys {
+  /** HASH holder, token, expiresAtMs: lease of the one process that sends this partition's deliveries. */
+  owner: string;
+  /** ZSET subscription id → when its earliest waiting delivery is due (ms); see `deliveries/scores.ts`. */
+  due: string;
+  /** HASH `<tenant>/<word>` → count: `accepted` and the outcomes of deliveries. */
+  ledger: string;
+}
+
+/** The delivery keys of a partition. */
+export function deliveryKeys(partition: number): DeliveryKeys {
+  const prefix = `${partitionTag(partition)}:dl`;
+  return { owner: `${prefix}:owner`, due: `${prefix}:due`, ledger: `${prefix}:ledger` };
+}
+
+/** Beginning of `deliveryQueueKey`, without the subscription id. */
+export function deliveryQueuePrefix(partition: number): string {
+  return `${partitionTag(partition)}:dl:q:`;
+}
+
+/**
+ * ZSET of one subscription's deliveries that have not ended → when each is due (ms); the set of what is live. Goes with
+ * its last member.
+ */
+export function deliveryQueueKey(partition: number, subscriptionId: string): string {
+  return deliveryQueuePrefix(partition) + subscriptionId;
+}
+
+/** LIST of the deliveries of one ordering key, the one whose turn it is first; goes with its last member. */
+export function deliveryOrderKey(partition: number, subscriptionId: string, keyHash: string): string {
+  return `${partitionTag(partition)}:dl:o:${subscriptionId}:${keyHash}`;
+}
+
+/** HASH holder, token, expiresAtMs: lease of the one process that fans a partition's events out. */
+export function eventOwnerKey(partition: number): string {
+  return `${partitionTag(partition)}:ev:owner`;
+}
+
+/** ZSET process id → end of its membership (ms): the live processes among which partitions are shared out. */
+export function membersKey(kind: string): string {
+  return `hub:members:${kind}`;
+}
+
+/** STRING without TTL: when it is gone, Redis has lost its deliveries. */
+export const DELIVERIES_INCARNATION_KEY = "hub:incarnation:deliveries";
+
 /** Consumer group of the hub's own workers on its topics. */
 export const WORKER_GROUP = "hub";
 
