@@ -1,5 +1,9 @@
 import { endpointRateKey, inboundKeys, seenKey } from "../../platform/redis/keys.ts";
-import { bindBinaryScript, type ScriptArgument } from "../../platform/redis/binary-script.ts";
+import {
+  type BinaryScriptResult,
+  bindBinaryScript,
+  type ScriptArgument,
+} from "../../platform/redis/binary-script.ts";
 import type { RedisClient } from "../../platform/redis/script.ts";
 import lua from "./accept.lua" with { type: "text" };
 import type { CachedEndpoint } from "./endpoint-cache.ts";
@@ -74,14 +78,15 @@ interface Lane {
  */
 export class AcceptBatcher {
   readonly #options: AcceptBatchOptions;
-  readonly #call: (keys: readonly string[], args: readonly ScriptArgument[]) => Promise<unknown>;
+  readonly #call: (keys: readonly string[], args: readonly ScriptArgument[]) => Promise<BinaryScriptResult>;
   readonly #lanes = new Map<number, Lane>();
   /** By partition, the generation whose expiry this process has set. */
   #kept: number[] = [];
 
   constructor(options: AcceptBatchOptions) {
     this.#options = options;
-    this.#call = bindBinaryScript(options.client, { name: "hubAccept", lua });
+    const acknowledgement = { replicas: options.ackReplicas, timeoutMs: ACK_TIMEOUT_MS };
+    this.#call = bindBinaryScript(options.client, { name: "hubAccept", lua }, acknowledgement);
   }
 
   /** Never rejects: a Redis that is away or slow is the outcome `unavailable`. */
@@ -119,13 +124,11 @@ export class AcceptBatcher {
     const ordered = [...byPartition.values()].flat();
     try {
       const { keys, args } = this.#compose(byPartition);
-      const calls: [Promise<unknown>, Promise<number>?] = [this.#call(keys, args)];
-      if (this.#options.ackReplicas > 0) calls.push(this.#acknowledged());
-      const [reply, replicas] = (await Promise.all(calls)) as [(number | string)[], number?];
+      const { reply, replicas } = await this.#call(keys, args);
       this.#options.onBatch(ordered.length, undefined);
-      const safe = (replicas ?? 0) >= this.#options.ackReplicas;
+      const safe = replicas >= this.#options.ackReplicas;
       for (let index = 0; index < ordered.length; index++) {
-        ordered[index]!.settle(outcomeOf(reply[index]!, safe));
+        ordered[index]!.settle(outcomeOf((reply as (number | string)[])[index]!, safe));
       }
     } catch (error) {
       this.#options.onBatch(ordered.length, error as Error);
@@ -134,12 +137,6 @@ export class AcceptBatcher {
       // Those who waited behind it would wait as long again for the same silence.
       for (const { settle } of lane.waiting.splice(0)) settle(UNAVAILABLE);
     }
-  }
-
-  /** WAIT covers the writes sent before it on this connection. A Cluster has one connection a node, so it cannot say. */
-  #acknowledged(): Promise<number> {
-    const { client, ackReplicas } = this.#options;
-    return "wait" in client ? client.wait(ackReplicas, ACK_TIMEOUT_MS) : Promise.resolve(0);
   }
 
   #compose(byPartition: Map<number, Waiting[]>): { keys: string[]; args: ScriptArgument[] } {
