@@ -110,9 +110,11 @@ describe("replayDeadLetter()", () => {
     expect((await getDeadLetter(edge.ctx, { id: dead.id })).status).toBe("REPLAYED");
   });
 
-  test("answers 409 when retention has removed the receipt", async () => {
+  test("answers 409 when retention has removed the receipt and the endpoint was deleted", async () => {
     const dead = await newDead();
     await edge.runtime.sqlSystem`delete from webhook_receipts where id = ${dead.receiptId}`;
+    await edge.runtime
+      .sqlSystem`update webhook_endpoints set deleted_at = now() where id = ${dead.endpointId}`;
     await expect(replayDeadLetter(edge.ctx, { id: dead.id })).rejects.toMatchObject({ code: "conflict" });
     expect((await getDeadLetter(edge.ctx, { id: dead.id })).status).toBe("OPEN");
   });
@@ -127,11 +129,13 @@ describe("replayDeadLetters()", () => {
     ];
     const other = await insertDead(endpoint.id, "model_invalid");
     const gone = await insertDead(endpoint.id, "target_rejected");
+    const waiting = await insertDead(endpoint.id, "target_rejected");
+    await edge.runtime.sqlSystem`update webhook_receipts set status = 'HELD' where id = ${waiting.receiptId}`;
     await edge.runtime.sqlSystem`delete from webhook_receipts where id = ${gone.receiptId}`;
 
     const filter = { endpointId: endpoint.id, reasonCode: "target_rejected" };
     const outcome = await replayDeadLetters(edge.ctx, { filter });
-    expect(outcome).toEqual({ replayed: 2, skipped: 1, isComplete: true });
+    expect(outcome).toEqual({ replayed: 3, skipped: 1, isComplete: true });
     for (const { receiptId } of wanted) expect(await statusOf(receiptId)).toBe("RETRYING");
     expect(await statusOf(other.receiptId)).toBe("DEAD");
     expect((await checkConservation(edge.runtime)).difference).toBe(0);

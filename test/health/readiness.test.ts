@@ -83,13 +83,30 @@ describe("createReadiness()", () => {
   });
 
   test("readiness is unavailable before the migrations", async () => {
-    await asOwner("alter table sync_jobs rename to sync_jobs_away");
+    await asOwner("alter table hub_meta.migrations rename to migrations_away");
     try {
       const readiness = await ask();
       expect([readiness.status, ...namesOf(readiness)]).toEqual(["unavailable", "migrations"]);
     } finally {
-      await asOwner("alter table sync_jobs_away rename to sync_jobs");
+      await asOwner("alter table hub_meta.migrations_away rename to migrations");
     }
+  });
+
+  test("readiness is unavailable while one migration of this version is missing, and names it", async () => {
+    await asOwner("update hub_meta.migrations set name = 'x' || name where name like '0018%'");
+    try {
+      const { status, faults } = await ask();
+      expect([status, faults.length]).toEqual(["unavailable", 1]);
+      expect(faults[0]).toMatchObject({ name: "migrations", message: expect.stringContaining(" 0018_") });
+    } finally {
+      await asOwner("update hub_meta.migrations set name = substr(name, 2) where name like 'x0018%'");
+    }
+  });
+
+  test("readiness does not mind the migrations of a newer version", async () => {
+    await asOwner("insert into hub_meta.migrations (name, run_on) values ('9999_newer', now())");
+    expect((await ask()).status).toBe("ready");
+    await asOwner("delete from hub_meta.migrations where name = '9999_newer'");
   });
 
   test("readiness is degraded while Postgres is away, because webhooks are accepted on", async () => {

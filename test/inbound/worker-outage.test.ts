@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import postgres from "postgres";
 import { checkConservation } from "../../src/domain/inbound/check-conservation.ts";
 import { newId } from "../../src/platform/uuid.ts";
 import { FaultProxy } from "../support/fault-proxy.ts";
@@ -50,6 +51,22 @@ function cutPostgres(): void {
 async function waitingCount(): Promise<number> {
   return (await checkConservation(edge.runtime)).waiting;
 }
+
+describe("without the partition of a receipt's day a worker", () => {
+  test("makes it, and stores the receipt as it is", async () => {
+    const endpoint = await makeEndpoint(edge);
+    const owner = postgres(edge.postgres.ownerUrl, { max: 1, onnotice: () => undefined });
+    const today = new Date().toISOString().slice(0, 10).replaceAll("-", "");
+    await owner.unsafe(`drop table webhook_receipts_${today}, api_request_logs_${today}`);
+    await owner.end();
+    const id = await accepted(edge, endpoint.endpointPath);
+    const worker = await startWorker(edge);
+    await receiptWith(edge, id, "PROCESSED");
+    await untilIdle(edge);
+    await worker.stop();
+    expect((await checkConservation(edge.runtime)).difference).toBe(0);
+  }, 30_000);
+});
 
 describe("while Postgres is away a worker", () => {
   test("keeps what it can neither look up nor write, and processes all of it afterwards", async () => {

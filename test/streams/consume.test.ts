@@ -134,6 +134,32 @@ describe("acquireConsumerSlot()", () => {
 });
 
 describe("StreamConsumer", () => {
+  test("gives entries back whose taker threw, and brings them again", async () => {
+    const streams = newStreams();
+    const own = open();
+    const taken: string[] = [];
+    let throws = 2;
+    const consumer: StreamConsumer = new StreamConsumer({
+      client: own,
+      cluster: "nodes" in own,
+      group: GROUP,
+      streams,
+      loops: 2,
+      queueSize: 100,
+      log,
+      onEntries(entries) {
+        if (throws-- > 0) throw new Error("stumbled");
+        for (const entry of entries) taken.push(entry.id);
+      },
+      onCrashed: () => undefined,
+    });
+    consumers.push(consumer);
+    await consumer.start();
+    const id = await client.xadd(streams[0]!, "*", "n", "1");
+    await until("the entry came", () => taken.length > 0);
+    expect([taken, consumer.heldCount]).toEqual([[id!], 1]);
+  });
+
   test("reads what stood in the streams before its group was made", async () => {
     const streams = newStreams();
     await client.xadd(streams[0]!, "*", "n", "1");

@@ -1,5 +1,5 @@
 import { createFastCounter, createFastHistogram, createGauge, SIZE_BOUNDS } from "../../platform/metrics.ts";
-import { ensurePartitions } from "../../platform/postgres/partitions.ts";
+import { ensurePartitionsFor, isMissingPartition } from "../../platform/postgres/partitions.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import { timeOfId } from "../../platform/uuid.ts";
 import { type ApiLogRow, appendApiLogs } from "./append-api-logs.ts";
@@ -22,9 +22,6 @@ const RETRY_MAX_MS = 5000;
 
 /** Faults of a row and not of the connection: data (22…) and constraints (23…). */
 const ROW_FAULT = /^(?:22|23)/;
-
-/** "No partition of relation found for row" has the code of a check that failed. */
-const NO_PARTITION = "23514";
 
 /** Takes log rows without making the caller wait. */
 export interface ApiLogWriter {
@@ -130,7 +127,7 @@ class BatchWriter implements ApiLogWriter {
 
   /** Writes a batch; one bad row costs itself only. @throws when Postgres cannot take any row */
   async #write(rows: readonly ApiLogRow[]): Promise<void> {
-    const { sqlSystem, config } = this.#runtime;
+    const { sqlSystem, config, clock, log } = this.#runtime;
     try {
       await appendApiLogs(sqlSystem, rows, config.logBodyMaxBytes);
       this.#outcomes.inc("written", rows.length);
@@ -138,7 +135,11 @@ class BatchWriter implements ApiLogWriter {
     } catch (error) {
       const code = codeOf(error);
       if (!ROW_FAULT.test(code)) throw error;
-      if (code === NO_PARTITION && (await ensurePartitions(sqlSystem)) > 0) return await this.#write(rows);
+      if (isMissingPartition(error)) {
+        log.error({ err: error }, "day partition of log rows is missing");
+        const times = rows.map(({ id }) => timeOfId(id));
+        if (await ensurePartitionsFor(sqlSystem, times, clock.nowMs())) return await this.#write(rows);
+      }
       if (rows.length === 1) return await this.#writeReduced(rows[0]!, code);
     }
     const middle = rows.length >> 1;

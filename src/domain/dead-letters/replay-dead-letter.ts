@@ -1,6 +1,14 @@
-import { type Context, requireScope, withOuterTransaction } from "../context.ts";
+import {
+  afterCommit,
+  type Context,
+  requireScope,
+  type Transaction,
+  withOuterTransaction,
+} from "../context.ts";
 import { HubError, notFound } from "../errors.ts";
 import { emitAudit } from "../audit/emit-audit.ts";
+import { enlistReplayed } from "../inbound/enlist-receipts.ts";
+import { reviveReceipts } from "../inbound/receipt-store.ts";
 import { replayReceipt } from "../inbound/replay-receipt.ts";
 import { presentDeadLetter } from "./present-dead-letter.ts";
 import type { DeadLetter } from "./schema.ts";
@@ -8,10 +16,11 @@ import { type DeadLetterFullRow, getDeadLetterRow } from "./store.ts";
 
 /**
  * Processes what a dead letter stands for again, with the mended body where there is one. The dead letter is REPLAYED
- * from then on; a new failure makes a new one.
+ * from then on; a new failure makes a new one. Where retention has dropped its receipt, a new one is made from the dead
+ * letter's own copy.
  *
- * @throws HubError 403 `forbidden`; 404 `not_found`; 409 `conflict` when it was replayed before, or when its receipt,
- * the body or the endpoint is gone
+ * @throws HubError 403 `forbidden`; 404 `not_found`; 409 `conflict` when it was replayed before, or when the body or the
+ * endpoint is gone
  */
 export async function replayDeadLetter(ctx: Context, input: { id: string }): Promise<DeadLetter> {
   requireScope(ctx, "webhooks:write");
@@ -22,7 +31,7 @@ export async function replayDeadLetter(ctx: Context, input: { id: string }): Pro
       await replayReceipt(joined, { id: receiptOf(row) });
     } catch (error) {
       if (!(error instanceof HubError && error.code === "not_found")) throw error;
-      throw new HubError("conflict", "The receipt of this dead letter was removed after LOG_RETENTION_DAYS.");
+      await replayCopy(joined, tx, input.id);
     }
     await emitAudit(tx, ctx, {
       verb: "dead_letter.replay",
@@ -32,6 +41,13 @@ export async function replayDeadLetter(ctx: Context, input: { id: string }): Pro
     });
     return presentDeadLetter((await getDeadLetterRow(tx, ctx.tenantId, input.id))!);
   });
+}
+
+async function replayCopy(ctx: Context, tx: Transaction, id: string): Promise<void> {
+  const { runtime, tenantId } = ctx;
+  const revived = await reviveReceipts(tx, tenantId, [id], new Date(runtime.clock.nowMs()));
+  if (revived.length === 0) throw new HubError("conflict", "The endpoint of this dead letter was deleted.");
+  await afterCommit(ctx, () => enlistReplayed(runtime, revived));
 }
 
 function receiptOf(row: DeadLetterFullRow): string {

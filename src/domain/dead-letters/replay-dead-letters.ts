@@ -2,7 +2,7 @@ import { emitAudit } from "../audit/emit-audit.ts";
 import { afterCommit, type Context, requireScope, withTenant } from "../context.ts";
 import { enlistReplayed } from "../inbound/enlist-receipts.ts";
 import { readTimes } from "../inbound/list-receipts.ts";
-import { markReceiptsRetrying } from "../inbound/receipt-store.ts";
+import { markReceiptsRetrying, reviveReceipts } from "../inbound/receipt-store.ts";
 import type { DeadLetterFilter, ReplayedDeadLetters } from "./schema.ts";
 import { type DeadLetterRange, listOpenInbound } from "./store.ts";
 
@@ -45,7 +45,11 @@ async function replayBatch(
     const open = await listOpenInbound(tx, tenantId, { limit: BATCH_SIZE, beforeId }, range);
     if (open.length === 0) return { letters: open, changed: [] };
     const ids = [...new Set(open.map(({ receiptId }) => receiptId))];
-    const names = await markReceiptsRetrying(tx, tenantId, ids, new Date(runtime.clock.nowMs()));
+    const now = new Date(runtime.clock.nowMs());
+    const marked = await markReceiptsRetrying(tx, tenantId, ids, now);
+    const isMarked = new Set(marked.map(({ id }) => id));
+    const others = open.filter(({ receiptId }) => !isMarked.has(receiptId)).map(({ id }) => id);
+    const names = [...marked, ...(await reviveReceipts(tx, tenantId, others, now))];
     await emitAudit(tx, ctx, {
       verb: "dead_letter.replay_many",
       objectType: "webhook_endpoint",

@@ -1,5 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { findMissingPartitions } from "../../platform/postgres/partitions.ts";
+import { findPendingMigrations, listMigrations } from "../../platform/postgres/pending-migrations.ts";
 import { workerLeaseKey } from "../../platform/redis/keys.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import { MEMORY_WATERMARK, readCapacityUse } from "../inbound/capacity-use.ts";
@@ -38,18 +39,6 @@ const CHECK_TIMEOUT_MS = 1500;
 /** How long an answer is shown again, so that many askers cost what one does. */
 const ANSWER_LIFETIME_MS = 1000;
 
-/** One table of each migration: a missing one means that the schema is older than this version of the hub. */
-const TABLES = [
-  "tenants",
-  "integrations",
-  "webhook_endpoints",
-  "events",
-  "webhook_subscriptions",
-  "transformation_templates",
-  "sync_jobs",
-  "api_request_logs",
-];
-
 /** Share of one partition's capacity from which it is told before senders are refused. */
 const PARTITION_WATERMARK = 0.9;
 
@@ -63,6 +52,7 @@ const WORKER_SLOTS_LOOKED_AT = 16;
  * @returns asks at most once a second
  */
 export function createReadiness(runtime: Runtime): () => Promise<Readiness> {
+  const migrations = listMigrations();
   let answer: Promise<Readiness> | undefined;
   let answeredAtMs = -Infinity;
   return () => {
@@ -70,15 +60,17 @@ export function createReadiness(runtime: Runtime): () => Promise<Readiness> {
       return Promise.resolve(judge([fault("stopping", "The process is stopping.", true)]));
     if (answer === undefined || performance.now() - answeredAtMs > ANSWER_LIFETIME_MS) {
       answeredAtMs = performance.now();
-      answer = checkAll(runtime);
+      answer = checkAll(runtime, migrations);
     }
     return answer;
   };
 }
 
-async function checkAll(runtime: Runtime): Promise<Readiness> {
+async function checkAll(runtime: Runtime, migrations: Promise<string[]>): Promise<Readiness> {
   const groups = await Promise.all([
-    withinTime(runtime, "postgres", "Postgres does not answer.", false, () => checkPostgres(runtime)),
+    withinTime(runtime, "postgres", "Postgres does not answer.", false, async () =>
+      checkPostgres(runtime, await migrations),
+    ),
     withinTime(runtime, "redis", "Redis does not answer.", true, () => checkRedis(runtime)),
   ]);
   return judge(groups.flat());
@@ -106,14 +98,11 @@ async function withinTime(
   }
 }
 
-async function checkPostgres(runtime: Runtime): Promise<ReadinessFault[]> {
+async function checkPostgres(runtime: Runtime, migrations: readonly string[]): Promise<ReadinessFault[]> {
   const { sqlSystem, clock } = runtime;
-  const missingTables = await sqlSystem<{ name: string }[]>`
-    select name from unnest(${TABLES}::text[]) as name where to_regclass('public.' || name) is null`;
-  if (missingTables.length > 0) {
-    return [
-      fault("migrations", `Not migrated: ${missingTables.map((row) => row.name).join(", ")} missing.`, true),
-    ];
+  const pending = await findPendingMigrations(sqlSystem, migrations);
+  if (pending.length > 0) {
+    return [fault("migrations", `Not migrated: ${pending.join(", ")} missing.`, true)];
   }
   const missingDays = await findMissingPartitions(sqlSystem, clock.nowMs());
   return missingDays.length === 0

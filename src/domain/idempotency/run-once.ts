@@ -58,7 +58,6 @@ export async function runOnce<T>(
       key: input.key,
       requestHash,
       sealed,
-      createdAt: new Date(nowMs),
       expiresAt: new Date(nowMs + LIFETIME_MS),
     });
     return { value, replayed: false };

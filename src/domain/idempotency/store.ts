@@ -23,20 +23,19 @@ export async function findAnswer(
 ): Promise<RememberedAnswer | undefined> {
   const [row] = await tx<RememberedAnswer[]>`
     select id, request_hash as "requestHash", response_sealed as sealed from idempotency_keys
-    where tenant_id = ${tenantId} and key = ${key} and state = 'DONE' and expires_at > ${now}`;
+    where tenant_id = ${tenantId} and key = ${key} and expires_at > ${now}`;
   return row;
 }
 
 /** Remembers an answer, in the place of one whose time is over. */
 export async function saveAnswer(
   tx: Transaction,
-  answer: RememberedAnswer & { tenantId: string; key: string; createdAt: Date; expiresAt: Date },
+  answer: RememberedAnswer & { tenantId: string; key: string; expiresAt: Date },
 ): Promise<void> {
   await tx`
-    insert into idempotency_keys (tenant_id, key, request_hash, state, id, response_sealed, created_at, expires_at)
-    values (${answer.tenantId}, ${answer.key}, ${answer.requestHash}, 'DONE', ${answer.id}, ${answer.sealed},
-            ${answer.createdAt}, ${answer.expiresAt})
+    insert into idempotency_keys (tenant_id, key, request_hash, id, response_sealed, expires_at)
+    values (${answer.tenantId}, ${answer.key}, ${answer.requestHash}, ${answer.id}, ${answer.sealed}, ${answer.expiresAt})
     on conflict (tenant_id, key) do update
-      set request_hash = excluded.request_hash, state = excluded.state, id = excluded.id,
-          response_sealed = excluded.response_sealed, created_at = excluded.created_at, expires_at = excluded.expires_at`;
+      set request_hash = excluded.request_hash, id = excluded.id, response_sealed = excluded.response_sealed,
+          expires_at = excluded.expires_at`;
 }

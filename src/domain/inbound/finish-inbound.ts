@@ -1,4 +1,5 @@
 import { isUtf8 } from "node:buffer";
+import { ensurePartitionsFor, isMissingPartition } from "../../platform/postgres/partitions.ts";
 import { inboundKeys, WORKER_GROUP } from "../../platform/redis/keys.ts";
 import type { RedisClient } from "../../platform/redis/script.ts";
 import type { Runtime } from "../../platform/runtime.ts";
@@ -132,7 +133,8 @@ export class InboundFinisher {
         await runtime.sqlSystem.begin((tx) => this.#writeRows(tx, batch));
         return [...batch];
       } catch (error) {
-        if (isDataFault(error)) {
+        const mayBeStored = isMissingPartition(error) && (await this.#makeDays(batch, error));
+        if (!mayBeStored && isDataFault(error)) {
           if (batch.length > 1) {
             const middle = batch.length >> 1;
             return [
@@ -162,6 +164,24 @@ export class InboundFinisher {
           return [];
         }
       }
+    }
+  }
+
+  /**
+   * Makes the days that the batch needs, once an error told that one is missing.
+   *
+   * @returns true when the batch may be stored with the next try: also while the making fails, because nobody's data
+   * is at fault
+   */
+  async #makeDays(batch: readonly FinishedReceipt[], cause: unknown): Promise<boolean> {
+    const { sqlSystem, clock, log } = this.#options.runtime;
+    log.error({ err: cause, rows: batch.length }, "day partition of receipts is missing");
+    const times = batch.map(({ receipt }) => timeOfId(receipt.id));
+    try {
+      return await ensurePartitionsFor(sqlSystem, times, clock.nowMs());
+    } catch (error) {
+      log.error({ err: error }, "day partitions cannot be made");
+      return true;
     }
   }
 

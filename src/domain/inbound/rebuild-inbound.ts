@@ -2,11 +2,18 @@ import type { Lease } from "../../platform/lease.ts";
 import { INCARNATION_KEY, inboundKeys, partitionOf } from "../../platform/redis/keys.ts";
 import { bindScript } from "../../platform/redis/script.ts";
 import type { Runtime } from "../../platform/runtime.ts";
-import { newId } from "../../platform/uuid.ts";
+import { newId, timeOfId } from "../../platform/uuid.ts";
 import { enlistReceipts, type WaitingReceipt } from "./enlist-receipts.ts";
 import lua from "./find-entries.lua" with { type: "text" };
 import { receiptMember } from "./inbound-scripts.ts";
-import { keepUnchanged, listOverdue, listUnfinished, type UnfinishedRow } from "./unfinished-store.ts";
+import {
+  keepUnchanged,
+  listHeld,
+  listOverdue,
+  listResumedEndpoints,
+  listUnfinished,
+  type UnfinishedRow,
+} from "./unfinished-store.ts";
 
 /** Receipts of one round trip to Postgres. */
 const BATCH_SIZE = 500;
@@ -51,7 +58,7 @@ function waitingAsStored(row: UnfinishedRow): WaitingReceipt {
 
 /**
  * Takes receipts into the books that Redis was not told of: of replays while it was away. Forgotten is what is overdue
- * by a minute and stands neither in the sets nor in the stream. An entry that is in work is in the stream until its
+ * by a minute, or held as long for an endpoint that is active, and stands neither in the sets nor in the stream. An entry that is in work is in the stream until its
  * result is committed, so the state is read again after the stream: unchanged means that nobody works on it.
  *
  * @returns how many
@@ -59,11 +66,30 @@ function waitingAsStored(row: UnfinishedRow): WaitingReceipt {
  */
 export async function enlistForgotten(runtime: Runtime, lease: Held): Promise<number> {
   const { sqlSystem, clock } = runtime;
-  const overdue = new Date(clock.nowMs() - OVERDUE_MS);
+  const overdueMs = clock.nowMs() - OVERDUE_MS;
+  let taken = await enlistPages(runtime, lease, (after) =>
+    listOverdue(sqlSystem, new Date(overdueMs), after, BATCH_SIZE),
+  );
+  for (const endpoint of await listResumedEndpoints(sqlSystem)) {
+    taken += await enlistPages(runtime, lease, async (after) => {
+      const rows = await listHeld(sqlSystem, endpoint.id, after?.id, BATCH_SIZE);
+      // Ids rise with time: a page that ends in younger ones is the last.
+      return rows.filter(({ id }) => timeOfId(id) < overdueMs);
+    });
+  }
+  return taken;
+}
+
+async function enlistPages(
+  runtime: Runtime,
+  lease: Held,
+  readPage: (after: UnfinishedRow | undefined) => Promise<UnfinishedRow[]>,
+): Promise<number> {
+  const { sqlSystem, clock } = runtime;
   let taken = 0;
   let after: UnfinishedRow | undefined;
   while (lease.isHeld()) {
-    const rows = await listOverdue(sqlSystem, overdue, after, BATCH_SIZE);
+    const rows = await readPage(after);
     const missing = await withoutEntry(runtime, await withoutPlace(runtime, rows));
     const forgotten = await keepUnchanged(sqlSystem, missing);
     // A time and not "now": a finisher that was faster has set the next one, which stays.

@@ -1,5 +1,6 @@
-import { floorId, timeOfId } from "../../platform/uuid.ts";
+import { floorId, newId, timeOfId } from "../../platform/uuid.ts";
 import type { Transaction } from "../context.ts";
+import { EVENT_KEY_LENGTH } from "./event-key.ts";
 import type { ReceiptStatus } from "./receipt-state.ts";
 
 /** Columns of webhook_receipts that lists show. */
@@ -59,6 +60,19 @@ const listColumns = (tx: Transaction) => tx`
 /** `created_at` of a receipt, which names its day. In numbers, because an id that is none of ours holds any time. */
 const timeIn = (tx: Transaction, id: string) => tx`to_timestamp(${timeOfId(id)}::float8 / 1000)`;
 
+/**
+ * Ids of an event's receipts, by the event key of each of the tenant's endpoints (`eventKeyHasher`): another index, on
+ * the event id, would make every insert dearer. `offset 0` keeps the planner from looking at the receipts first.
+ */
+const idsOfEvent = (tx: Transaction, tenantId: string, eventId: string) => tx`array(
+  select found.id from webhook_endpoints e cross join lateral (
+    select r.id from webhook_receipts r
+    where r.endpoint_id = e.id and r.event_key = left(translate(
+      encode(sha256(convert_to(e.id::text || E'\n' || ${eventId}::text, 'UTF8')), 'base64'), '+/', '-_'), ${EVENT_KEY_LENGTH})
+    offset 0
+  ) found
+  where e.tenant_id = ${tenantId})`;
+
 /** A page of the tenant's receipts, newest first, before the id `beforeId`. */
 export async function listReceiptRows(
   tx: Transaction,
@@ -81,7 +95,7 @@ export async function listReceiptRows(
       ${endpointId === undefined ? tx`` : tx`and endpoint_id = ${endpointId}`}
       ${status === undefined ? tx`` : tx`and status = ${status}`}
       ${eventType === undefined ? tx`` : tx`and event_type = ${eventType}`}
-      ${eventId === undefined ? tx`` : tx`and event_id = ${eventId}`}
+      ${eventId === undefined ? tx`` : tx`and event_id = ${eventId} and id = any(${idsOfEvent(tx, tenantId, eventId)})`}
     order by id desc limit ${page.limit}`;
 }
 
@@ -129,7 +143,7 @@ export const REPLAYABLE: readonly ReceiptStatus[] = [
 ];
 
 /**
- * Makes receipts due again, and marks their open dead letters as replayed. Passed over is what is not final, what lost
+ * Makes receipts due again, with all their tries before them, and marks their open dead letters as replayed. Passed over is what is not final, what lost
  * its body, and what has no endpoint any more. Rows are locked in the order of their ids, so that two calls cannot wait
  * for each other.
  *
@@ -154,7 +168,8 @@ export async function markReceiptsRetrying(
           where e.tenant_id = r.tenant_id and e.id = r.endpoint_id and e.deleted_at is null)
       order by r.id for update
     )
-    update webhook_receipts r set status = 'RETRYING', next_retry_at = ${now}, processed_at = null
+    update webhook_receipts r
+    set status = 'RETRYING', attempt_count = 0, next_retry_at = ${now}, processed_at = null
     from due where r.id = due.id and r.created_at = due.created_at
     returning r.id, r.tenant_id as "tenantId", r.endpoint_id as "endpointId"`;
   if (changed.length > 0) {
@@ -164,6 +179,58 @@ export async function markReceiptsRetrying(
         and status = 'OPEN'`;
   }
   return [...changed];
+}
+
+/**
+ * Makes receipts anew from the copies in open dead letters whose own receipts retention has dropped, due at once, and
+ * marks the dead letters as replayed. They get new ids, because the day of the old ones is gone; the event's id and key
+ * stay. Passed over is what has no endpoint any more, and what has its receipt still.
+ *
+ * @param letterIds any number
+ */
+export async function reviveReceipts(
+  tx: Transaction,
+  tenantId: string,
+  letterIds: readonly string[],
+  now: Date,
+): Promise<ReceiptName[]> {
+  const newIds = letterIds.map(() => newId(now.getTime()));
+  return tx<ReceiptName[]>`
+    with revived as (
+      select given.new_id, to_timestamp(given.new_ms / 1000.0) as new_at, d.*, l.receipt_id is not null as is_large, coalesce(l.size, octet_length(d.body), 0) as size
+      from unnest(
+        ${[...letterIds]}::text[]::uuid[], ${newIds}::text[]::uuid[], ${newIds.map(timeOfId)}::float8[]
+      ) as given(letter_id, new_id, new_ms)
+      join dead_letters d on d.id = given.letter_id
+      left join lateral (
+        select receipt_id, sum(octet_length(bytes)) as size from large_bodies
+        where receipt_id = d.receipt_id and tenant_id = d.tenant_id group by receipt_id
+      ) l on true
+      where d.tenant_id = ${tenantId} and d.status = 'OPEN' and d.topic = 'inbound'
+        and not exists (
+          select from webhook_receipts r
+          where r.id = d.receipt_id and r.created_at = coalesce(d.receipt_created_at, r.created_at))
+        and exists (
+          select from webhook_endpoints e
+          where e.tenant_id = d.tenant_id and e.id = d.endpoint_id and e.deleted_at is null)
+      for update of d
+    ), moved as (
+      update large_bodies b set receipt_id = revived.new_id, created_at = revived.new_at
+      from revived where revived.is_large and b.receipt_id = revived.receipt_id
+    ), marked as (
+      update dead_letters d
+      set receipt_id = revived.new_id, receipt_created_at = revived.new_at, status = 'REPLAYED', replayed_at = ${now},
+        updated_at = now()
+      from revived where d.id = revived.id
+    )
+    insert into webhook_receipts (
+      id, created_at, tenant_id, endpoint_id, event_key, event_id, event_type, status, next_retry_at, method, headers,
+      content_type, content_encoding, body, body_size, large_body_id, correlation_id, traceparent
+    )
+    select new_id, new_at, tenant_id, endpoint_id, coalesce(event_key, ''), event_id, event_type, 'RETRYING', ${now}, 'POST',
+      headers, content_type, content_encoding, body, size, case when is_large then new_id end, correlation_id, traceparent
+    from revived
+    returning id, tenant_id as "tenantId", endpoint_id as "endpointId"`;
 }
 
 /** Ends a dead receipt for good. */

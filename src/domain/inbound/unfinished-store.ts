@@ -29,25 +29,18 @@ export async function listUnfinished(
     order by endpoint_id, id limit ${limit}`;
 }
 
-/**
- * Receipts that something should have been done with: RETRYING and due before `overdue`, or HELD, accepted before
- * `overdue`, for an endpoint that is not paused.
- */
+/** A page of what is RETRYING and was due before `overdue`, in the order of the due time. */
 export async function listOverdue(
   sql: Sql,
   overdue: Date,
-  after: UnfinishedCursor = START,
+  after: { id: string; nextRetryAt: Date | null } = { id: START.id, nextRetryAt: new Date(0) },
   limit: number,
 ): Promise<UnfinishedRow[]> {
   return sql<UnfinishedRow[]>`
-    select r.id, r.tenant_id as "tenantId", r.endpoint_id as "endpointId", r.status, r.next_retry_at as "nextRetryAt"
-    from webhook_receipts r
-    where r.status in ('RETRYING', 'HELD') and (r.endpoint_id, r.id) > (${after.endpointId}, ${after.id})
-      and (r.status = 'RETRYING' and r.next_retry_at < ${overdue}
-        or r.status = 'HELD' and r.created_at < ${overdue} and not exists (
-          select from webhook_endpoints e left join integrations i on i.id = e.integration_id
-          where e.id = r.endpoint_id and e.deleted_at is null and (e.status = 'PAUSED' or i.status = 'PAUSED')))
-    order by r.endpoint_id, r.id limit ${limit}`;
+    select id, tenant_id as "tenantId", endpoint_id as "endpointId", status, next_retry_at as "nextRetryAt"
+    from webhook_receipts
+    where status = 'RETRYING' and next_retry_at < ${overdue} and (next_retry_at, id) > (${after.nextRetryAt}, ${after.id})
+    order by next_retry_at, id limit ${limit}`;
 }
 
 /** Those of the receipts whose state is still the one that was read. */
@@ -92,9 +85,10 @@ export async function listHeld(
   endpointId: string,
   afterId: string = START.id,
   limit: number,
-): Promise<ReceiptName[]> {
-  return sql<ReceiptName[]>`
-    select id, tenant_id as "tenantId", endpoint_id as "endpointId" from webhook_receipts
+): Promise<UnfinishedRow[]> {
+  return sql<UnfinishedRow[]>`
+    select id, tenant_id as "tenantId", endpoint_id as "endpointId", status, next_retry_at as "nextRetryAt"
+    from webhook_receipts
     where endpoint_id = ${endpointId} and status in ('RETRYING', 'HELD') and status = 'HELD' and id > ${afterId}
     order by id limit ${limit}`;
 }

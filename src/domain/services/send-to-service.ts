@@ -60,6 +60,7 @@ async function post(
     headers: headersOf(message),
     body: message.body,
     timeoutMs: Math.min(timeoutMs, service.timeoutSeconds * 1000),
+    slots: () => sender.health.slotsOf(service.id),
     mayStart: () => sender.health.mayTry(service.id, sender.nowMs()),
   });
   if (result.kind === "withheld") {
@@ -67,7 +68,8 @@ async function post(
   }
   const outcome = judge(result);
   if (outcome.ok || !outcome.retryable) sender.health.succeeded(service.id);
-  else sender.health.failed(service.id, sender.nowMs());
+  else
+    sender.health.failed(service.id, sender.nowMs(), result.kind === "timeout" ? "timeout" : "unavailable");
   return outcome;
 }
 

@@ -18,6 +18,8 @@ export interface EgressRequest {
    * answer is then replaced once, as it most likely timed out on the receiver's side.
    */
   repeatable?: boolean;
+  /** Most requests with this key in flight, asked for each; a quarter of all slots when left out, and never more. */
+  slots?(): number;
   /** Asked once a slot is free: false when the target has failed meanwhile and the request is not to be sent. */
   mayStart?(): boolean;
 }

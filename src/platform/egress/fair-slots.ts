@@ -1,12 +1,13 @@
 /**
  * Bounds what is in flight, in all and for one key. Keys with work waiting are served in turn, and one key gets at most a
- * quarter of the slots, so that one that hangs leaves room for the others.
+ * quarter of the slots, or fewer where its caller says so, so that one that hangs leaves room for the others.
  */
 export class FairSlots {
   readonly #slots: number;
   readonly #slotsPerKey: number;
   readonly #waiting = new Map<string, (() => void)[]>();
   readonly #busy = new Map<string, number>();
+  readonly #limits = new Map<string, () => number>();
   #used = 0;
 
   /** @param slots most in flight at once */
@@ -15,13 +16,14 @@ export class FairSlots {
     this.#slotsPerKey = Math.max(1, Math.floor(slots / 4));
   }
 
-  /** Resolves when the key has a slot; give it back with `release`. */
-  acquire(key: string): Promise<void> {
-    if (
-      this.#used < this.#slots &&
-      (this.#busy.get(key) ?? 0) < this.#slotsPerKey &&
-      !this.#waiting.has(key)
-    ) {
+  /**
+   * Resolves when the key has a slot; give it back with `release`.
+   *
+   * @param limit most slots of this key, asked anew each time that one may be given
+   */
+  acquire(key: string, limit?: () => number): Promise<void> {
+    if (limit !== undefined) this.#limits.set(key, limit);
+    if (this.#used < this.#slots && this.#mayTake(key) && !this.#waiting.has(key)) {
       this.#take(key);
       return Promise.resolve();
     }
@@ -35,9 +37,17 @@ export class FairSlots {
   release(key: string): void {
     this.#used--;
     const busy = (this.#busy.get(key) ?? 1) - 1;
-    if (busy === 0) this.#busy.delete(key);
-    else this.#busy.set(key, busy);
+    if (busy > 0) this.#busy.set(key, busy);
+    else {
+      this.#busy.delete(key);
+      if (!this.#waiting.has(key)) this.#limits.delete(key);
+    }
     this.#next();
+  }
+
+  #mayTake(key: string): boolean {
+    const limit = this.#limits.get(key)?.() ?? this.#slotsPerKey;
+    return (this.#busy.get(key) ?? 0) < Math.max(1, Math.min(this.#slotsPerKey, limit));
   }
 
   #take(key: string): void {
@@ -49,7 +59,7 @@ export class FairSlots {
   #next(): void {
     for (const [key, queue] of this.#waiting) {
       if (this.#used >= this.#slots) return;
-      if ((this.#busy.get(key) ?? 0) >= this.#slotsPerKey) continue;
+      if (!this.#mayTake(key)) continue;
       const resolve = queue.shift()!;
       this.#waiting.delete(key);
       if (queue.length > 0) this.#waiting.set(key, queue);

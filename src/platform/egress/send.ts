@@ -20,7 +20,7 @@ export class Sender {
 
   /** Never rejects. */
   async send(request: EgressRequest): Promise<EgressResult> {
-    await this.#slots.acquire(request.key);
+    await this.#slots.acquire(request.key, request.slots);
     if (request.mayStart?.() === false) {
       this.#slots.release(request.key);
       return { kind: "withheld" };

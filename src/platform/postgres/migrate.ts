@@ -1,7 +1,7 @@
-import { join } from "node:path";
 import { runner } from "node-pg-migrate";
 import postgres from "postgres";
 import { DatabaseSetupError, ensureRoles } from "./ensure-roles.ts";
+import { META_SCHEMA, MIGRATIONS_DIR } from "./pending-migrations.ts";
 import { deriveRoleUrls } from "./roles.ts";
 
 export interface MigrateOptions {
@@ -13,11 +13,6 @@ export interface MigrateOptions {
   appUrl?: string | undefined;
   systemUrl?: string | undefined;
 }
-
-const MIGRATIONS_DIR = join(import.meta.dirname, "../../../migrations");
-
-/** Where the runner keeps its list: apart from the hub's tables, which the roles can see. */
-const META_SCHEMA = "hub_meta";
 
 /** Any number that no other user of advisory locks in this database takes; "hubmi" in ASCII. */
 const LOCK_ID = 0x687562_6d69;

@@ -26,6 +26,39 @@ export async function ensurePartitions(sql: Sql, daysBack = DAYS_BACK): Promise<
   return row!.made;
 }
 
+const DAY_MS = 86_400_000;
+
+/** Oldest day that is made for a row that comes late: `hub_create_day_partitions` takes no more. */
+const DAYS_BACK_MAX = 400;
+
+/**
+ * True when a row was refused because its day has no partition. It has the code of a check that failed, but no
+ * constraint's name, and it is no fault of the row.
+ */
+export function isMissingPartition(error: unknown): boolean {
+  const { code, constraint_name: constraint } = error as { code?: unknown; constraint_name?: unknown };
+  return code === "23514" && !constraint;
+}
+
+/**
+ * Makes the days of rows that found theirs missing: the scheduler stood still, or the rows waited longer than retention
+ * keeps their day.
+ *
+ * @param sql role hub_system
+ * @param timesMs `created_at` of each row, milliseconds since the epoch
+ * @returns true when every row has its day now, whoever made it; false for times that no clock which is right gives
+ */
+export async function ensurePartitionsFor(
+  sql: Sql,
+  timesMs: readonly number[],
+  nowMs: number,
+): Promise<boolean> {
+  const daysBack = Math.max(DAYS_BACK, Math.ceil((nowMs - Math.min(...timesMs)) / DAY_MS));
+  if (daysBack > DAYS_BACK_MAX || Math.max(...timesMs) > nowMs + DAYS_AHEAD * DAY_MS) return false;
+  await ensurePartitions(sql, daysBack);
+  return true;
+}
+
 /**
  * Drops the days that ended more than `keepDays` days ago. Days that a reader holds, or that have receipts which still
  * wait, are left for a later run.

@@ -19,9 +19,12 @@ export interface ConsumerOptions {
   /** On a machine that is shared with edge: lets a burst go first. */
   burst?: BurstWatch;
   log: Logger;
-  /** Takes what was read; each entry is settled later by `StreamConsumer.settle`. Must not throw. */
+  /**
+   * Takes what was read; each entry is settled later by `StreamConsumer.settle`. Should it throw, the entries are given
+   * back to the stream: the sweep brings them again.
+   */
   onEntries(entries: HeldEntry[]): void;
-  /** Takes an entry whose processing killed a process three times. Must not throw. */
+  /** Takes an entry whose processing killed a process three times. Should it throw, see `onEntries`. */
   onCrashed(entry: HeldEntry): void;
 }
 
@@ -60,8 +63,8 @@ export class StreamConsumer {
       reserve: (wanted) => this.#reserve(wanted),
       release: (count) => void (this.#used -= count),
       take: (session, partition, raw, deliveries) => this.#take(session, partition, raw, deliveries),
-      onEntries: options.onEntries,
-      onCrashed: options.onCrashed,
+      onEntries: (entries) => this.#handOver(entries, options.onEntries),
+      onCrashed: (entry) => this.#handOver([entry], () => options.onCrashed(entry)),
       stopping: () => this.#stopping,
       whenSettled: (entry) => new Promise((resolve) => this.#settled.set(entry, resolve)),
     });
@@ -177,12 +180,22 @@ export class StreamConsumer {
         }
         const entries = this.#take(session, partition, entriesOfRead(reply.value), 1);
         got += entries.length;
-        if (entries.length > 0) this.#options.onEntries(entries);
+        if (entries.length > 0) this.#handOver(entries, this.#options.onEntries);
       }
       return got;
     } finally {
       // What was taken counts itself.
       this.#used -= reserved;
+    }
+  }
+
+  /** A taker that throws would leave its entries in the queue for ever, held by a worker that lives. */
+  #handOver(entries: HeldEntry[], take: (entries: HeldEntry[]) => void): void {
+    try {
+      take(entries);
+    } catch (error) {
+      this.#options.log.error({ err: error, entries: entries.length }, "entries were not taken");
+      for (const entry of entries) this.settle(entry);
     }
   }
 

@@ -1,6 +1,6 @@
 import type { Static } from "@sinclair/typebox";
 import { Type } from "@sinclair/typebox";
-import { Address, Amount, CalendarDate, Carrier, Identifier, Reference, oneOf } from "./common.ts";
+import { Address, Amount, CalendarDate, Carrier, Identifier, Reference, oneOf } from "./fields.ts";
 
 const Party = Type.Object({
   name: Type.String({ minLength: 1, maxLength: 200, description: "Legal name" }),

@@ -1,6 +1,6 @@
 import type { Static } from "@sinclair/typebox";
 import { Type } from "@sinclair/typebox";
-import { Address, Carrier, Coordinates, DateTime, Identifier, Reference, oneOf } from "./common.ts";
+import { Address, Carrier, Coordinates, DateTime, Identifier, Reference, oneOf } from "./fields.ts";
 
 /** Status of a load and its code in EDI X12 214 (segment AT7, element 1650; A7 for what is an exception there). */
 export const LOAD_STATUS_CODES = {

@@ -1,6 +1,6 @@
 import type { Static } from "@sinclair/typebox";
 import { Type } from "@sinclair/typebox";
-import { Carrier, Coordinates, DateTime, Identifier, oneOf } from "./common.ts";
+import { Carrier, Coordinates, DateTime, Identifier, oneOf } from "./fields.ts";
 
 /** One position of a vehicle, as an ELD or a phone reports it. */
 export const Position = Type.Object(

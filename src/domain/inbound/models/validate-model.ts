@@ -2,7 +2,7 @@ import type { TSchema } from "@sinclair/typebox";
 import type { ValueError } from "@sinclair/typebox/compiler";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import type { FieldError } from "../../errors.ts";
-import { CALENDAR } from "./common.ts";
+import { CALENDAR } from "./fields.ts";
 import { Invoice } from "./invoice.ts";
 import { LoadStatus } from "./load-status.ts";
 import { Tracking } from "./tracking.ts";
