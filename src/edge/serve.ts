@@ -4,8 +4,10 @@ import type { AcceptDeps } from "../domain/inbound/accept-webhook.ts";
 import { startCapacityPoller } from "../domain/inbound/capacity.ts";
 import { EndpointCache } from "../domain/inbound/endpoint-cache.ts";
 import { LargeInspector } from "../domain/inbound/large-inspector.ts";
+import { RejectionSampler } from "../domain/inbound/rejections/rejection-sampler.ts";
 import { subscribeInvalidation } from "../platform/invalidation.ts";
 import { compileAddressList } from "../platform/net/address.ts";
+import { inboundKeys } from "../platform/redis/keys.ts";
 import type { Runtime } from "../platform/runtime.ts";
 import { createApp } from "./app.ts";
 import { drain } from "./drain.ts";
@@ -27,8 +29,8 @@ export async function serveEdge(
   runtime: Runtime,
   options: { sharesPort?: boolean } = {},
 ): Promise<Server<undefined>> {
-  const app = createApp(runtime);
   const ingress = await createIngress(runtime);
+  const app = createApp(runtime, ingress);
   const answer = (request: Request, self: Server<undefined>): Response | Promise<Response> => {
     const pathStart = webhookPathStart(request.url);
     return pathStart >= 0 ? handleWebhook(ingress, request, self, pathStart) : app.handle(request);
@@ -66,7 +68,7 @@ async function createIngress(runtime: Runtime): Promise<IngressDeps> {
     onReconnect: () => endpoints.clear(),
   });
   const client = runtime.openRedis("ingest");
-  const capacity = startCapacityPoller(runtime);
+  const capacity = startCapacityPoller(runtime, inboundKeys);
   const batcher = new AcceptBatcher({
     client,
     cluster: "nodes" in client,
@@ -77,14 +79,16 @@ async function createIngress(runtime: Runtime): Promise<IngressDeps> {
     nowMs: () => runtime.clock.nowMs(),
     onBatch: metrics.onBatch,
   });
+  const isTrustedProxy = compileAddressList(config.trustedProxies);
   const deps: AcceptDeps = {
     runtime,
     endpoints,
     batcher,
     largeInspector: new LargeInspector(runtime),
     capacityRefusal: (tenantId) => (client.status === "ready" ? capacity.refusal(tenantId) : "redis_away"),
-    isTrustedProxy: compileAddressList(config.trustedProxies),
+    isTrustedProxy,
     count: metrics.count,
+    rejections: new RejectionSampler(runtime, { endpoints, isTrustedProxy }),
   };
   return { ...deps, budget: new BodyBudget(), latency: metrics.latency };
 }

@@ -12,7 +12,7 @@ const [flood, calm] = [newId(), newId()];
 beforeAll(async () => {
   // One tenant may fill 0.25 × 4 × 100 = 100 entries.
   fixture = await startFixture({ STREAM_CAPACITY: "100" }, "edge");
-  capacity = startCapacityPoller(fixture.runtime);
+  capacity = startCapacityPoller(fixture.runtime, inboundKeys);
   await untilReady(fixture.runtime.redis, 5000);
 });
 

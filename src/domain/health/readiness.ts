@@ -1,7 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { findMissingPartitions } from "../../platform/postgres/partitions.ts";
 import { findPendingMigrations, listMigrations } from "../../platform/postgres/pending-migrations.ts";
-import { workerLeaseKey } from "../../platform/redis/keys.ts";
+import { inboundKeys, workerLeaseKey } from "../../platform/redis/keys.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import { MEMORY_WATERMARK, readCapacityUse } from "../inbound/capacity-use.ts";
 import { findWeaknesses } from "./boot-checks.ts";
@@ -116,7 +116,7 @@ async function checkRedis(runtime: Runtime): Promise<ReadinessFault[]> {
   if (redis.status !== "ready") return [fault("redis", "Redis is not connected.", true)];
   const [weaknesses, use, workers] = await Promise.all([
     findWeaknesses(runtime),
-    readCapacityUse(redis, config),
+    readCapacityUse(redis, config, inboundKeys),
     countWorkers(runtime),
   ]);
   const faults: ReadinessFault[] = [];

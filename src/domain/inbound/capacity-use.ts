@@ -1,12 +1,14 @@
 import type { Config } from "../../platform/config.ts";
 import { masterNodes, readInfo } from "../../platform/redis/info.ts";
-import { inboundKeys } from "../../platform/redis/keys.ts";
 import type { RedisClient } from "../../platform/redis/script.ts";
 
 /** Share of `maxmemory` from which senders are refused: the rest is for work on what is accepted already. */
 export const MEMORY_WATERMARK = 0.85;
 
-/** How full the inbound topic and Redis are. */
+/** Stream and ledger of each partition of a topic. */
+export type CapacityKeys = (partition: number) => { stream: string; ledger: string };
+
+/** How full a topic and Redis are. */
 export interface CapacityUse {
   /** Entries of the streams of all partitions together. */
   entries: number;
@@ -17,11 +19,15 @@ export interface CapacityUse {
 }
 
 /** @throws when Redis is away */
-export async function readCapacityUse(client: RedisClient, config: Config): Promise<CapacityUse> {
+export async function readCapacityUse(
+  client: RedisClient,
+  config: Config,
+  keysOf: CapacityKeys,
+): Promise<CapacityUse> {
   const [lengths, memoryShares] = await Promise.all([
     Promise.all(
       Array.from({ length: config.streamPartitions }, (_, partition) =>
-        client.xlen(inboundKeys(partition).stream),
+        client.xlen(keysOf(partition).stream),
       ),
     ),
     Promise.all(masterNodes(client).map(async (node) => usedShare(await readInfo(node, "memory")))),

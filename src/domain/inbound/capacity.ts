@@ -1,7 +1,6 @@
-import { inboundKeys } from "../../platform/redis/keys.ts";
 import { bindScript, type RedisClient } from "../../platform/redis/script.ts";
 import type { Runtime } from "../../platform/runtime.ts";
-import { MEMORY_WATERMARK, readCapacityUse } from "./capacity-use.ts";
+import { type CapacityKeys, MEMORY_WATERMARK, readCapacityUse } from "./capacity-use.ts";
 import lua from "./capacity.lua" with { type: "text" };
 
 export type CapacityRefusal = "tenant_full" | "memory_full" | "redis_away";
@@ -33,10 +32,12 @@ interface Sums {
 /**
  * Starts looking at the sums that one partition's script cannot see: each tenant's entries over all partitions, and
  * Redis' memory. Ends with the runtime.
+ *
+ * @param keysOf stream and ledger of each partition of the topic
  */
-export function startCapacityPoller(runtime: Runtime): Capacity {
+export function startCapacityPoller(runtime: Runtime, keysOf: CapacityKeys): Capacity {
   const client = runtime.openRedis("ingest");
-  const read = createReader(runtime, client);
+  const read = createReader(runtime, client, keysOf);
   let sums: Sums = { memoryFull: false, nearCapacity: true, fullTenants: new Set() };
   let failures = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -67,12 +68,12 @@ export function startCapacityPoller(runtime: Runtime): Capacity {
   };
 }
 
-function createReader(runtime: Runtime, client: RedisClient): () => Promise<Sums> {
+function createReader(runtime: Runtime, client: RedisClient, keysOf: CapacityKeys): () => Promise<Sums> {
   const { streamPartitions, streamCapacity, tenantCapacityShare } = runtime.config;
   const tenantEntriesMax = Math.floor(streamPartitions * streamCapacity * tenantCapacityShare);
   const readDepths = bindScript(client, { name: "hubCapacity", lua });
   return async () => {
-    const use = await readCapacityUse(client, runtime.config);
+    const use = await readCapacityUse(client, runtime.config, keysOf);
     // Below one tenant's share nobody can be over it, and the ledgers need not be read.
     const depths =
       use.entries < tenantEntriesMax
@@ -80,7 +81,7 @@ function createReader(runtime: Runtime, client: RedisClient): () => Promise<Sums
         : await Promise.all(
             Array.from(
               { length: streamPartitions },
-              (_, partition) => readDepths([inboundKeys(partition).ledger], []) as Promise<string[]>,
+              (_, partition) => readDepths([keysOf(partition).ledger], []) as Promise<string[]>,
             ),
           );
     return {
