@@ -416,7 +416,7 @@ describe("compileChallenges()", () => {
         {
           method: "GET",
           recognise: [{ place: { query: "hub.mode" }, equals: "subscribe" }],
-          proof: { query: "hub.verify_token" },
+          proof: { place: { query: "hub.verify_token" } },
           value: { query: "hub.challenge" },
           answer: (value) => ({ status: 200, contentType: "text/plain", body: value }),
         },

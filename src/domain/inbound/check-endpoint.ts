@@ -45,6 +45,7 @@ export async function checkEndpoint(
     errors.push(...faults);
     if (faults.length === 0) {
       const rule = ruleOf(scheme, endpoint);
+      if (scheme.needsGeneratedPath === true) errors.push(...pathFaults(endpoint, scheme.title));
       if (rule.kind === "none") errors.push(...unprovenFaults(endpoint));
       else if (secret !== undefined) errors.push(...checkSecret(rule, secret));
       else if (stored !== undefined) errors.push(...(await storedSecretFaults(ctx, stored, rule)));
@@ -88,6 +89,11 @@ function unprovenFaults(endpoint: Checked): FieldError[] {
     });
   }
   return errors;
+}
+
+function pathFaults(endpoint: Checked, title: string): FieldError[] {
+  if (endpoint.pathGenerated) return [];
+  return [{ path: "/endpointPath", message: `must be left out (and so generated) for ${title}` }];
 }
 
 async function storedSecretFaults(

@@ -41,6 +41,8 @@ export interface CachedEndpoint {
   /** Path and query without a token that stands in the query. */
   storablePath: (target: string) => string;
   acceptedAnswer: FixedAnswer | undefined;
+  /** To a request that proves nothing, where the provider wants another answer than the hub's 401. */
+  refusedAnswer: FixedAnswer | undefined;
   /** Methods for the 405's Allow header. */
   allow: string;
   /** When the next earlier secret stops verifying; the cache must not keep the entry longer. */
@@ -87,7 +89,7 @@ export async function compileEndpoint(runtime: Runtime, row: EndpointRow): Promi
     maxBodyBytes: row.maxBodyBytes,
     inspect: compileInspector(recipe),
     recipe,
-    challenge: compileChallenges(scheme, secrets),
+    challenge: compileChallenges(scheme, secrets, recipe.settings),
     isAllowedSource:
       row.ipWhitelist === null || row.ipWhitelist.length === 0
         ? undefined
@@ -96,6 +98,7 @@ export async function compileEndpoint(runtime: Runtime, row: EndpointRow): Promi
     storableHeaders: (headers) => withoutSecrets(headers, hidden.headers),
     storablePath: hidden.query.size === 0 ? (target) => target : (target) => blankQuery(target, hidden.query),
     acceptedAnswer: scheme.accepted,
+    refusedAnswer: scheme.refused,
     allow: [...new Set(["POST", ...challenges.map((challenge) => challenge.method)])].join(", "),
     secretsChangeAtMs,
   };

@@ -10,7 +10,8 @@ const LAST4_LENGTH_MIN = 16;
  * The secret that an endpoint is to use: the one given, or one made in the scheme's own form.
  *
  * @returns null for a scheme without a secret
- * @throws HubError 422 `invalid_input` when the given one is shorter than the scheme allows or not in its form
+ * @throws HubError 422 `invalid_input` when the given one is shorter than the scheme allows or not in its form, or none
+ * was given and only the provider can make one
  */
 export function newEndpointSecret(
   schemeName: string,
@@ -20,7 +21,10 @@ export function newEndpointSecret(
   const scheme = findScheme(schemeName)!;
   const rule = ruleOf(scheme, settings);
   if (rule.kind === "none") return null;
-  if (given === undefined) return generateSecret(rule);
+  if (given === undefined) {
+    if (rule.secret.generate !== undefined) return generateSecret(rule);
+    throw invalidInput([{ path: "/secretKey", message: `is needed: ${scheme.title} gives it to you` }]);
+  }
   const faults = checkSecret(rule, given);
   if (faults.length > 0) throw invalidInput(faults);
   return given;

@@ -54,11 +54,15 @@ export function afterFailure(
   return { status: "RETRYING", attemptCount, nextRetryAtMs: Math.round(nowMs + waitMs) };
 }
 
-/** Compiles the event types of an endpoint: exact names, or a prefix before a trailing `*`; empty lets all through. */
+/**
+ * Compiles the event types of an endpoint: exact names, or a prefix before a trailing `*`; empty lets all through. A
+ * batch carries its types with commas between, and passes when one of them does.
+ */
 export function compileTypeFilter(eventTypes: readonly string[]): (eventType: string | null) => boolean {
   if (eventTypes.length === 0 || eventTypes.includes("*")) return () => true;
   const exact = new Set(eventTypes.filter((type) => !type.endsWith("*")));
   const prefixes = eventTypes.filter((type) => type.endsWith("*")).map((type) => type.slice(0, -1));
-  return (eventType) =>
-    eventType !== null && (exact.has(eventType) || prefixes.some((prefix) => eventType.startsWith(prefix)));
+  const passes = (type: string): boolean =>
+    exact.has(type) || prefixes.some((prefix) => type.startsWith(prefix));
+  return (eventType) => eventType !== null && (passes(eventType) || eventType.split(",").some(passes));
 }

@@ -24,6 +24,8 @@ export function secretNames(
   const query = new Set<string>();
   const rule = ruleOf(scheme, settings);
   if (rule.kind === "signature") for (const names of rule.headers) headers.add(names.signature.toLowerCase());
+  if (rule.kind === "composed") for (const name of rule.headers) headers.add(name);
+  if (rule.kind === "jwt") headers.add(rule.header);
   const places = [...(rule.kind === "token" ? [rule.place] : []), ...(scheme.secretFields ?? [])];
   for (const place of places) {
     if ("header" in place) headers.add(place.header.toLowerCase());

@@ -1,3 +1,4 @@
+import { readFormFields } from "./schemes/form-fields.ts";
 import { findJsonValues, pointerTokens } from "./schemes/json-ranges.ts";
 import { jsonString, utf8Text } from "./schemes/read-place.ts";
 import {
@@ -7,6 +8,9 @@ import {
   type SchemeSettings,
   type Verifier,
 } from "./schemes/scheme.ts";
+import { compileCertificateRule } from "./schemes/verify-rule-certificate.ts";
+import { compileComposedRule } from "./schemes/verify-rule-composed.ts";
+import { compileJwtRule } from "./schemes/verify-rule-jwt.ts";
 import { compileSignatureRule } from "./schemes/verify-rule-signature.ts";
 import { compileBasicRule, compileTokenRule } from "./schemes/verify-rule-token.ts";
 import { findXmlValues } from "./schemes/xml-ranges.ts";
@@ -29,6 +33,12 @@ export function compileVerifier(
   switch (rule.kind) {
     case "signature":
       return compileSignatureRule(rule, secrets);
+    case "composed":
+      return compileComposedRule(rule, secrets);
+    case "certificate":
+      return compileCertificateRule(rule, secrets);
+    case "jwt":
+      return compileJwtRule(rule, secrets);
     case "token":
       return compileTokenRule(rule, secrets);
     case "basic":
@@ -44,8 +54,8 @@ export type SourceReader = (headers: Headers, rawBody: Uint8Array) => string | u
 /**
  * Prepares reading an event's id or type (DESIGN.md section 5 step 6).
  *
- * @param source a header, a JSON pointer into the body, an XML path, the hash of the body, or the request itself;
- * undefined reads nothing
+ * @param source a header, JSON pointers into the body, a form field, an XML path, the hash of the body, or the request
+ * itself; undefined reads nothing
  */
 export function compileSource(source: EventSource | undefined): SourceReader {
   if (source === undefined) return () => undefined;
@@ -59,14 +69,45 @@ export function compileSource(source: EventSource | undefined): SourceReader {
   if ("xmlPath" in source) {
     return (_headers, rawBody) => {
       const text = utf8Text(rawBody);
-      const [first] = (text === undefined ? undefined : findXmlValues(text, source.xmlPath)) ?? [];
-      return storable(first?.value.trim());
+      const found = (text === undefined ? undefined : findXmlValues(text, source.xmlPath)) ?? [];
+      return storable(found.map(({ value }) => value.trim()).join(","));
     };
   }
+  if ("form" in source) {
+    return (headers, rawBody) => {
+      const fields = readFormFields(headers.get("content-type"), rawBody);
+      const value = fields?.find(([name]) => name === source.form)?.[1];
+      return value === undefined ? undefined : storableString(value);
+    };
+  }
+  if ("pointers" in source) return compositeReader(source);
   const read = pointerReader(source.pointer);
   if (source.orPointer === undefined) return (_headers, rawBody) => read(rawBody);
   const readOther = pointerReader(source.orPointer);
   return (_headers, rawBody) => read(rawBody) ?? readOther(rawBody);
+}
+
+/** Several values of a body as one text; undefined when none of them is there. */
+function compositeReader(source: Extract<EventSource, { pointers: readonly string[] }>): SourceReader {
+  const parts = source.pointers.map(pointerTokens);
+  const each = source.each === undefined ? undefined : pointerTokens(source.each);
+  const textOf = (value: unknown): string | undefined => {
+    const texts = parts.map((tokens) => valueAt(value, tokens)).map(scalarText);
+    return texts.every((text) => text === "") ? undefined : texts.join(source.joinedBy);
+  };
+  return (_headers, rawBody) => {
+    const document = parsedBody(rawBody);
+    if (each === undefined) return storableString(textOf(document) ?? "");
+    const elements = valueAt(document, each);
+    if (!Array.isArray(elements)) return undefined;
+    const texts = elements.map(textOf).filter((text) => text !== undefined);
+    return storableString([...new Set(texts)].join(","));
+  };
+}
+
+function scalarText(value: unknown): string {
+  if (typeof value === "string") return value;
+  return typeof value === "number" || typeof value === "boolean" ? String(value) : "";
 }
 
 function pointerReader(pointer: string): (rawBody: Uint8Array) => string | undefined {

@@ -23,7 +23,7 @@ export function compileBodyBlanking(
 ): ((rawBody: Uint8Array) => Uint8Array) | undefined {
   const rule = ruleOf(scheme, settings);
   const places: readonly SecretField[] = [
-    ...(rule.kind === "token" ? [rule.place] : []),
+    ...(rule.kind === "token" && rule.isPublic !== true ? [rule.place] : []),
     ...(scheme.secretFields ?? []),
   ];
   const finders = places.map(compileFinder).filter((finder) => finder !== undefined);

@@ -1,7 +1,15 @@
 import { Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import { parseAlgorithm } from "./hmac-settings.ts";
-import { type Rule, ruleOf, type Scheme, type SchemeSettings, type SettingFault } from "./scheme.ts";
+import {
+  type Algorithm,
+  type PrefixedHashAlgorithm,
+  type Rule,
+  ruleOf,
+  type Scheme,
+  type SchemeSettings,
+  type SettingFault,
+} from "./scheme.ts";
 import { makeSecret, readSecretKey } from "./secret-key.ts";
 
 const NoSettings = Type.Object({}, { additionalProperties: false });
@@ -49,10 +57,11 @@ export function checkSecret(rule: Rule, secret: string): SettingFault[] {
 /**
  * Makes a secret in the form of the scheme.
  *
- * @throws RangeError for the rule `none`, which has no secret
+ * @throws RangeError for the rule `none`, which has no secret, and where only the provider can make one
  */
 export function generateSecret(rule: Rule): string {
   if (rule.kind === "none") throw new RangeError("The scheme has no secret");
+  if (rule.secret.generate === undefined) throw new RangeError("Only the provider can give this secret");
   return makeSecret(rule.secret.generate);
 }
 
@@ -66,13 +75,13 @@ function isFixed(
 
 function ownHeaders(rule: Rule): readonly string[] {
   if (rule.kind === "signature") return rule.headers.map(({ signature }) => signature);
+  if (rule.kind === "composed") return rule.headers;
+  if (rule.kind === "jwt") return [rule.header];
   return rule.kind === "basic" ? ["authorization"] : [];
 }
 
 function usesAlgorithm(rule: Rule, text: string): boolean {
-  if (rule.kind !== "signature") return false;
-  const { grammar } = rule;
-  const algorithms = grammar.form === "whole" ? [grammar.algorithm] : Object.values(grammar.algorithms);
+  const algorithms = algorithmsOf(rule);
   const named = parseAlgorithm(text);
   return algorithms.some(
     (own) =>
@@ -80,6 +89,13 @@ function usesAlgorithm(rule: Rule, text: string): boolean {
       own.hash === named?.hash &&
       (named.encoding === undefined || named.encoding === own.encoding),
   );
+}
+
+function algorithmsOf(rule: Rule): readonly (Algorithm | PrefixedHashAlgorithm)[] {
+  if (rule.kind === "composed") return [rule.algorithm];
+  if (rule.kind !== "signature") return [];
+  const { grammar } = rule;
+  return grammar.form === "whole" ? [grammar.algorithm] : Object.values(grammar.algorithms);
 }
 
 function settingMessage(scheme: Scheme, message: string): string {

@@ -23,8 +23,16 @@ export interface Scheme {
   eventId?: EventSource;
   eventType?: EventSource;
   challenges?: readonly Challenge[];
-  /** Body of the 200 where the provider wants another than the hub's. */
+  /** Answer to an accepted event where the provider wants another than the hub's. */
   accepted?: FixedAnswer;
+  /** Answer to a request that proves nothing, where the provider wants another than the hub's 401. */
+  refused?: FixedAnswer;
+  /** The provider makes the secret and hands it over in its first request. */
+  handshake?: Handshake;
+  /** Address that has to be called to confirm a subscription, when this verified body asks for it. */
+  confirmation?: (rawBody: Uint8Array) => string | undefined;
+  /** What is compared is known to others, or comes with the first request: the path must not be guessable. */
+  needsGeneratedPath?: boolean;
   /** Places of secrets besides the one that is compared; never stored. */
   secretFields?: readonly SecretField[];
 }
@@ -42,7 +50,7 @@ export interface SettingFault {
   message: string;
 }
 
-export type Rule = SignatureRule | TokenRule | BasicRule | NoRule;
+export type Rule = SignatureRule | ComposedRule | CertificateRule | JwtRule | TokenRule | BasicRule | NoRule;
 
 /** A signature over parts of the request. */
 export interface SignatureRule {
@@ -68,10 +76,21 @@ export interface SignatureHeaders {
   id?: string;
 }
 
-/** How one signature is computed. `upperHex`: written in capitals is accepted too; a mixture never is. */
+/** How one signature is computed. */
 export type Algorithm =
-  | { type: "hmac"; hash: HmacHash; encoding: DigestEncoding; upperHex?: boolean }
-  | { type: "ed25519" };
+  | HmacAlgorithm
+  /** Base64 unless told otherwise. */
+  | { type: "ed25519"; encoding?: "base64" | "hex" }
+  /** ECDSA with SHA-256 over P-256; the signature is DER (RFC 3279 section 2.2.3) in base64. */
+  | { type: "ecdsa-p256" };
+
+/** `upperHex`: written in capitals is accepted too; a mixture never is. */
+export interface HmacAlgorithm {
+  type: "hmac";
+  hash: HmacHash;
+  encoding: DigestEncoding;
+  upperHex?: boolean;
+}
 
 /** How signatures stand in their header. */
 export type HeaderGrammar =
@@ -101,7 +120,7 @@ export type SignedPart =
   | { header: string };
 
 export interface TimeRule {
-  /** `iso8601`: in UTC, `2021-03-25T05:09:27Z`. */
+  /** `iso8601`: `2021-03-25T05:09:27Z`, or with an offset. */
   unit: "seconds" | "milliseconds" | "iso8601";
   /** JSON pointer to the time where it stands in the signed body; looked at only after the signature was right. */
   pointer?: string;
@@ -109,11 +128,86 @@ export interface TimeRule {
   toleranceSeconds: number;
 }
 
+/** A hash over the secret and what follows it: older than HMAC, and open to a lengthening of the message. */
+export interface PrefixedHashAlgorithm {
+  type: "prefixed-hash";
+  hash: HmacHash;
+  encoding: DigestEncoding;
+}
+
+/**
+ * A signature over what a provider composes in its own way: sorted form fields, fields of the body, a URL with its own
+ * spelling; or several signatures beside each other.
+ */
+export interface ComposedRule {
+  kind: "composed";
+  /** Headers that carry a signature; never stored. Empty where it stands in the body. */
+  headers: readonly string[];
+  algorithm: HmacAlgorithm | PrefixedHashAlgorithm;
+  compose: (request: SignedRequest) => Composition | { cause: SignatureCause };
+  /** When the request was signed; `compose` gives the time then. */
+  time?: TimeRule;
+  secret: SecretRule;
+}
+
+/** What of a request is signed, and by what. Every proof must hold under one secret. */
+export interface Composition {
+  proofs: readonly Proof[];
+  timestamp?: string;
+}
+
+/** Holds when one of the signatures is right for one of the messages. */
+export interface Proof {
+  signatures: readonly string[];
+  messages: readonly SignedMessage[];
+}
+
+/** What is signed: text, the bytes between, and text. */
+export interface SignedMessage {
+  before: string;
+  body: Uint8Array;
+  after: string;
+}
+
+/**
+ * A signature under a certificate that the sender publishes. Anybody can be a customer of that sender, so the secret is
+ * the one name from which messages are taken.
+ */
+export interface CertificateRule {
+  kind: "certificate";
+  read: (request: SignedRequest) => CertifiedMessage | { cause: SignatureCause };
+  secret: SecretRule;
+}
+
+export interface CertifiedMessage {
+  /** Compared with the secret. */
+  sender: string;
+  /** Checked by `read`: only the sender's own hosts over https. */
+  certificateUrl: string;
+  hash: "sha1" | "sha256";
+  message: string;
+  /** In base64. */
+  signature: string;
+}
+
+/** A JSON Web Token (RFC 7519) behind `Bearer`, signed with the secret (HS256 or HS512). It does not sign the body. */
+export interface JwtRule {
+  kind: "jwt";
+  header: string;
+  /** How far clocks may differ, and how old a token without an end may be. */
+  toleranceSeconds: number;
+  secret: SecretRule;
+}
+
 /** A secret that is sent along and compared. */
 export interface TokenRule {
   kind: "token";
   place: TokenPlace;
   secret: SecretRule;
+  /** The value that is expected for a secret; the secret itself when left out. */
+  expected?: (secret: string) => string;
+  /** It names the sender and is no secret: it stays in the stored body. */
+  isPublic?: boolean;
 }
 
 /** `Authorization: Basic` (RFC 7617). */
@@ -130,8 +224,8 @@ export interface NoRule {
 export interface SecretRule {
   /** Tried in order: the first whose prefix the secret begins with decides what it is. */
   keys: readonly KeyForm[];
-  /** How a secret is made when the owner gives none. */
-  generate: { prefix: string; bytes: number; encoding: DigestEncoding };
+  /** How a secret is made when the owner gives none; left out where only the provider can give it. */
+  generate?: { prefix: string; bytes: number; encoding: DigestEncoding };
 }
 
 /** How the text of a secret becomes a key. */
@@ -139,7 +233,7 @@ export interface KeyForm {
   prefix: string;
   /** `utf8`: the whole text, prefix included; otherwise what follows the prefix is decoded. */
   form: "utf8" | "hex" | "base64";
-  use: "hmac" | "ed25519" | "compare";
+  use: "hmac" | "ed25519" | "ecdsa-p256" | "compare";
   bytesMin: number;
   bytesMax?: number;
   /** Unicode normalisation that the sender applies to the text before it uses its bytes. */
@@ -159,11 +253,15 @@ export type SecretField = Place | { form: string };
 
 /**
  * Where an event's id or type stands. The second place is read when the first holds nothing. `unique`: each request is
- * an event of its own, because the body says only that something changed, and two changes look alike.
+ * an event of its own, because the body says only that something changed, and two changes look alike. `pointers`:
+ * several values joined by `joinedBy`; with `each` those of every element of the list there, each different one once,
+ * with commas between, and `orBody` the body's hash where nothing stands there. `form`: a field of a form. `xmlPath`: of several elements all values, with commas between.
  */
 export type EventSource =
   | { header: string; orHeader?: string }
   | { pointer: string; orPointer?: string }
+  | { pointers: readonly string[]; joinedBy: string; each?: string; orBody?: "sha256" }
+  | { form: string }
   | { unique: "request" }
   | { xmlPath: string }
   | { body: "sha256" };
@@ -175,19 +273,36 @@ export type EventSource =
  */
 export interface Challenge {
   method: "POST" | "GET" | "HEAD";
-  /** All of these values must stand there. */
-  recognise: readonly { place: Place; equals: string }[];
-  proof?: Place;
+  /** All of these must hold; none: every request of this method. */
+  recognise: readonly Recognised[];
+  /** Holds the endpoint's secret, or the value of the setting when the owner set it. */
+  proof?: { place: Place; setting?: string };
   /** The value that the answer gives back; left out where the provider looks at the status alone. */
   value?: Place;
   /** Builds the answer from the value ("" without a place) and the newest secret. */
   answer: (value: string, secret: string) => FixedAnswer;
 }
 
+/** A text that stands at a place, any text there, or what is written so in a JSON body: `1`, `[]`. */
+export type Recognised =
+  | { place: Place; equals: string }
+  | { place: Place }
+  | { pointer: string; json: string };
+
+/**
+ * The first request brings the secret in a header and gets it back in the same one. Taken once, while the endpoint's
+ * secret still begins with `pendingPrefix`; a new secret made by `rotate-secret` opens the endpoint for another one.
+ */
+export interface Handshake {
+  header: string;
+  pendingPrefix: string;
+}
+
 /** An answer with nothing of the hub in it. */
 export interface FixedAnswer {
   status: number;
   contentType?: string;
+  headers?: Readonly<Record<string, string>>;
   body: string;
 }
 
@@ -216,7 +331,8 @@ export type SignatureCause =
   | "timestamp_future"
   | "mismatch";
 
-export type VerifyOutcome = { ok: true } | { ok: false; cause: SignatureCause };
+/** `certificateUrl`: nothing can be said before this certificate was fetched. */
+export type VerifyOutcome = { ok: true } | { ok: false; cause: SignatureCause; certificateUrl?: string };
 
 export type Verifier = (request: SignedRequest) => VerifyOutcome;
 

@@ -1,6 +1,6 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
 import type { DigestEncoding } from "../../../platform/crypto/hmac.ts";
-import type { KeyForm, SecretRule } from "./scheme.ts";
+import { type KeyForm, SchemeConfigurationError, type SecretRule } from "./scheme.ts";
 
 /** A secret as the key that it stands for. */
 export interface SecretKey {
@@ -30,18 +30,47 @@ export function readSecretKey(rule: SecretRule, secret: string): SecretKey | { f
   if (key.bytesMax !== undefined && bytes.byteLength > key.bytesMax) {
     return { fault: `must have at most ${key.bytesMax} bytes` };
   }
+  if (key.use === "ecdsa-p256" && !isP256Key(bytes)) {
+    return { fault: "must be the public key of P-256 as DER in base64 (X.509 SubjectPublicKeyInfo)" };
+  }
   return { use: key.use, bytes };
 }
 
+/**
+ * The keys of an endpoint's secrets.
+ *
+ * @throws SchemeConfigurationError when there is no secret, or one is empty or not of the scheme's form
+ */
+export function readSecretKeys(rule: SecretRule, secrets: readonly string[]): readonly SecretKey[] {
+  if (secrets.length === 0) throw new SchemeConfigurationError("The scheme needs a secret");
+  return secrets.map((secret) => {
+    const key = readSecretKey(rule, secret);
+    if ("fault" in key) throw new SchemeConfigurationError(`The secret ${key.fault}`);
+    return key;
+  });
+}
+
 /** Makes a secret in the scheme's own form from random bytes. */
-export function makeSecret({ prefix, bytes, encoding }: SecretRule["generate"]): string {
+export function makeSecret({ prefix, bytes, encoding }: NonNullable<SecretRule["generate"]>): string {
   return prefix + Buffer.from(crypto.getRandomValues(new Uint8Array(bytes))).toString(encoding);
 }
 
-/** An Ed25519 public key (RFC 8032) from its 32 bytes. */
-export function ed25519PublicKey(bytes: Uint8Array): KeyObject {
+/** A public key: of Ed25519 (RFC 8032) from its 32 bytes, of P-256 from its DER (RFC 5480). */
+export function publicKeyOf(type: "ed25519" | "ecdsa-p256", bytes: Uint8Array): KeyObject {
+  if (type === "ecdsa-p256") {
+    return createPublicKey({ key: Buffer.from(bytes), format: "der", type: "spki" });
+  }
   const x = Buffer.from(bytes).toString("base64url");
   return createPublicKey({ format: "jwk", key: { kty: "OKP", crv: "Ed25519", x } });
+}
+
+function isP256Key(der: Uint8Array): boolean {
+  try {
+    const key = publicKeyOf("ecdsa-p256", der);
+    return key.asymmetricKeyType === "ec" && key.asymmetricKeyDetails?.namedCurve === "prime256v1";
+  } catch {
+    return false;
+  }
 }
 
 function decode(text: string, form: Exclude<DigestEncoding, "base64url">): Uint8Array | undefined {

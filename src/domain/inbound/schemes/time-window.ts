@@ -4,15 +4,15 @@ const UNITS: Record<TimeRule["unit"], { form: RegExp; unitMs: number; read: (tex
   seconds: { form: /^[1-9]\d{9}$/, unitMs: 1000, read: Number },
   milliseconds: { form: /^[1-9]\d{12}$/, unitMs: 1, read: Number },
   iso8601: {
-    form: /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/,
+    form: /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:\d{2})$/,
     unitMs: 1000,
     read: (text) => Date.parse(text) / 1000,
   },
 };
 
 /**
- * Prepares the check of a signed time: exactly ten digits of seconds, thirteen of milliseconds, or a UTC time to the
- * second, because a lenient parser would read `1614265330abc`, and within the tolerance to both sides.
+ * Prepares the check of a signed time: exactly ten digits of seconds, thirteen of milliseconds, or a time with
+ * its offset, because a lenient parser would read `1614265330abc`, and within the tolerance to both sides.
  */
 export function compileTimeWindow(
   rule: TimeRule,

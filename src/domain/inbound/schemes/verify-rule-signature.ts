@@ -1,11 +1,11 @@
 import { verify as verifyDetached, type KeyObject } from "node:crypto";
-import { textComparer } from "../../../platform/crypto/constant-time.ts";
-import { digestLength, prepareHmac, type PreparedHmac } from "../../../platform/crypto/hmac.ts";
+import { prepareHmac } from "../../../platform/crypto/hmac.ts";
 import { compileGrammar, isDoubled, type ParsedSignature } from "./header-grammar.ts";
 import { findJsonValues, pointerTokens } from "./json-ranges.ts";
 import { jsonString, utf8Text } from "./read-place.ts";
 import {
   type Algorithm,
+  type HmacAlgorithm,
   SchemeConfigurationError,
   type SignatureCause,
   type SignatureHeaders,
@@ -15,7 +15,8 @@ import {
   type TimeRule,
   type Verifier,
 } from "./scheme.ts";
-import { ed25519PublicKey, readSecretKey } from "./secret-key.ts";
+import { prepareDigestCheck } from "./digest-check.ts";
+import { publicKeyOf, readSecretKeys } from "./secret-key.ts";
 import { compileTimeWindow } from "./time-window.ts";
 
 /** What one request contributes to the signed text. Reused: verification is synchronous. */
@@ -42,7 +43,6 @@ const MISMATCH = refused("mismatch");
 const SIGNED_ID = /^[!-\-/-~]{1,256}$/;
 /** Signed header values: bytes outside ASCII would be signed differently from how they are read. */
 const SIGNED_HEADER = /^[ -~]*$/;
-const CANONICAL_UPPER_HEX = /^[0-9A-F]+$/;
 
 /**
  * Prepares the verifier of a signature rule. Cheap refusals come first; the signature is computed once a key.
@@ -127,74 +127,43 @@ function compileChecks(
   algorithms: readonly Algorithm[],
   secrets: readonly string[],
 ): readonly Check[] {
-  if (secrets.length === 0) throw new SchemeConfigurationError("The scheme needs a secret");
-  return secrets.flatMap((secret) => {
-    const key = readSecretKey(rule.secret, secret);
-    if ("fault" in key) throw new SchemeConfigurationError(`The secret ${key.fault}`);
-    return algorithms.flatMap((algorithm, index) => {
+  return readSecretKeys(rule.secret, secrets).flatMap((key) =>
+    algorithms.flatMap((algorithm, index) => {
       if (algorithm.type !== key.use) return [];
       return algorithm.type === "hmac"
-        ? [hmacCheck(index, algorithm, prepareHmac(algorithm.hash, key.bytes))]
-        : [ed25519Check(index, ed25519PublicKey(key.bytes))];
-    });
-  });
+        ? [hmacCheck(index, algorithm, key.bytes)]
+        : [publicKeyCheck(index, algorithm, publicKeyOf(algorithm.type, key.bytes))];
+    }),
+  );
 }
 
-/**
- * Compares the text of the signature, not its bytes: a spelling that decodes to the same bytes but is not the
- * canonical one is refused, so a signature cannot be varied to look new. The body is hashed once, however many
- * signatures the header holds, and not at all when none has the right length.
- */
-function hmacCheck(
+function hmacCheck(index: number, algorithm: HmacAlgorithm, key: Uint8Array): Check {
+  const check = prepareDigestCheck(algorithm, prepareHmac(algorithm.hash, key));
+  return ({ texts, algorithms }, before, body, after) =>
+    check(texts, (at) => algorithms[at] === index, before, body, after);
+}
+
+/** Bytes of a signature: fixed for Ed25519; DER for P-256 has two numbers of at most 33 bytes and six around them. */
+const SIGNATURE_BYTES = { ed25519: [64, 64], "ecdsa-p256": [8, 72] } as const;
+
+/** Only the canonical spelling of the signature's bytes is accepted, so that it cannot be varied to look new. */
+function publicKeyCheck(
   index: number,
-  algorithm: Extract<Algorithm, { type: "hmac" }>,
-  digest: PreparedHmac,
+  algorithm: Exclude<Algorithm, { type: "hmac" }>,
+  key: KeyObject,
 ): Check {
-  const { hash, encoding } = algorithm;
-  const length = digestLength(hash, encoding);
-  const equals = textComparer(length);
-  const canonical = canonicalizer(algorithm, length);
-  return ({ texts, algorithms }, before, body, after) => {
-    let expected: string | undefined;
-    for (let at = 0; at < texts.length; at++) {
-      if (algorithms[at] !== index) continue;
-      const signature = canonical === undefined ? texts[at]! : canonical(texts[at]!);
-      if (signature.length !== length) continue;
-      expected ??= digest(before, body, after, encoding);
-      if (equals(expected, signature)) return true;
-    }
-    return false;
-  };
-}
-
-/** Turns the one other spelling that is accepted into the canonical one: padded base64url, or hex all in capitals. */
-function canonicalizer(
-  { encoding, upperHex }: Extract<Algorithm, { type: "hmac" }>,
-  length: number,
-): ((signature: string) => string) | undefined {
-  if (encoding === "hex" && upperHex === true) {
-    return (signature) => (CANONICAL_UPPER_HEX.test(signature) ? signature.toLowerCase() : signature);
-  }
-  if (encoding !== "base64url" || length % 4 === 0) return undefined;
-  const padding = "=".repeat(4 - (length % 4));
-  return (signature) =>
-    signature.length === length + padding.length && signature.endsWith(padding)
-      ? signature.slice(0, length)
-      : signature;
-}
-
-const ED25519_SIGNATURE_BYTES = 64;
-
-function ed25519Check(index: number, key: KeyObject): Check {
+  const encoding = (algorithm.type === "ed25519" ? algorithm.encoding : undefined) ?? "base64";
+  const [bytesMin, bytesMax] = SIGNATURE_BYTES[algorithm.type];
+  const digest = algorithm.type === "ed25519" ? null : "sha256";
   return ({ texts, algorithms }, before, body, after) => {
     let message: Uint8Array | undefined;
     for (let at = 0; at < texts.length; at++) {
       if (algorithms[at] !== index) continue;
-      const signature = Buffer.from(texts[at]!, "base64");
-      if (signature.byteLength !== ED25519_SIGNATURE_BYTES || signature.toString("base64") !== texts[at])
-        continue;
+      const signature = Buffer.from(texts[at]!, encoding);
+      if (signature.byteLength < bytesMin || signature.byteLength > bytesMax) continue;
+      if (signature.toString(encoding) !== texts[at]) continue;
       message ??= Buffer.concat([Buffer.from(before), body, Buffer.from(after)]);
-      if (verifyDetached(null, message, key, signature)) return true;
+      if (verifyDetached(digest, message, key, signature)) return true;
     }
     return false;
   };

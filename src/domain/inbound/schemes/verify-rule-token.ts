@@ -1,13 +1,7 @@
 import { secretComparer } from "../../../platform/crypto/constant-time.ts";
 import { compilePlace } from "./read-place.ts";
-import {
-  type BasicRule,
-  SchemeConfigurationError,
-  type SecretRule,
-  type TokenRule,
-  type Verifier,
-} from "./scheme.ts";
-import { readSecretKey } from "./secret-key.ts";
+import type { BasicRule, SecretRule, TokenRule, Verifier } from "./scheme.ts";
+import { readSecretKeys } from "./secret-key.ts";
 
 const OK = { ok: true } as const;
 const MISMATCH = { ok: false, cause: "mismatch" } as const;
@@ -22,7 +16,8 @@ export function compileTokenRule(rule: TokenRule, secrets: readonly string[]): V
   const place = rule.place;
   const prefix = "header" in place ? place.prefix : "";
   const read = compilePlace("header" in place ? { header: place.header } : place);
-  return comparingVerifier(read, prefix, checkedSecrets(rule.secret, secrets));
+  const checked = checkedSecrets(rule.secret, secrets);
+  return comparingVerifier(read, prefix, rule.expected === undefined ? checked : checked.map(rule.expected));
 }
 
 /**
@@ -57,10 +52,6 @@ function comparingVerifier(
 }
 
 function checkedSecrets(rule: SecretRule, secrets: readonly string[]): readonly string[] {
-  if (secrets.length === 0) throw new SchemeConfigurationError("The scheme needs a secret");
-  for (const secret of secrets) {
-    const key = readSecretKey(rule, secret);
-    if ("fault" in key) throw new SchemeConfigurationError(`The secret ${key.fault}`);
-  }
+  readSecretKeys(rule, secrets);
   return secrets;
 }
