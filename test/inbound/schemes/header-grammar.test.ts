@@ -67,6 +67,16 @@ describe("compileGrammar()", () => {
     expect(parse(PAIRS, `t=1614265330${",v1=ab".repeat(9)}`)).toBe("malformed");
   });
 
+  test("form pairs: may be separated by semicolons, and may hold no time", () => {
+    const semicolons: HeaderGrammar = { ...PAIRS, timestampField: "ts", separator: ";" };
+    const expected = { timestamp: "1671552777", texts: ["ab", "cd"], algorithms: [0, 0] };
+    expect(parse(semicolons, "ts=1671552777;v1=ab;v1=cd;v2=ef")).toEqual(expected);
+    expect(parse(semicolons, "ts=1671552777,v1=ab")).toBe("unknown_version");
+    const timeless: HeaderGrammar = { form: "pairs", algorithms: { v1: HMAC } };
+    expect(parse(timeless, "v1=ab,v1=cd")).toEqual({ ...expected, timestamp: "" });
+    expect(parse(timeless, "v2=ab")).toBe("unknown_version");
+  });
+
   test("form list: gives every signature with its algorithm", () => {
     const item = fc.tuple(fc.constantFrom("v1", "v1a", "v2"), signature);
     fc.assert(
@@ -147,5 +157,26 @@ describe("compileTimeWindow()", () => {
       expect(seconds(text, NOW)).toBe("malformed");
     }
     expect(milliseconds(now, NOW)).toBe("malformed");
+  });
+
+  test("reads ISO 8601 times, and refuses dates that do not exist", () => {
+    const iso = compileTimeWindow({ unit: "iso8601", toleranceSeconds: 300 });
+    const at = (offsetSeconds: number) =>
+      `${new Date(NOW + offsetSeconds * 1000).toISOString().slice(0, 19)}Z`;
+    expect(iso(at(0), NOW)).toBeUndefined();
+    expect(iso(at(-300), NOW)).toBeUndefined();
+    expect(iso(at(-301), NOW)).toBe("timestamp_stale");
+    expect(iso(at(301), NOW)).toBe("timestamp_future");
+    const day = at(0).slice(0, 10);
+    for (const text of [
+      "",
+      day,
+      `${day}T10:00:00`,
+      `${day}t10:00:00Z`,
+      `2026-99-11T10:00:00Z`,
+      ` ${at(0)}`,
+    ]) {
+      expect(iso(text, NOW)).toBe("malformed");
+    }
   });
 });

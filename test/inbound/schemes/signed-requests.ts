@@ -3,7 +3,7 @@ import { sign as signGitHub } from "@octokit/webhooks-methods";
 import { Webhook as StandardWebhook } from "standardwebhooks";
 import { Stripe } from "stripe";
 import { Webhook as SvixWebhook } from "svix";
-import type { SchemeSettings, SignedRequest } from "../../../src/domain/inbound/schemes/scheme.ts";
+import type { Scheme, SchemeSettings, SignedRequest } from "../../../src/domain/inbound/schemes/scheme.ts";
 
 /** One request that a scheme accepts, and what of it is signed. */
 export interface SignedSample {
@@ -18,6 +18,10 @@ export interface SignedSample {
   signedHeaders: string[];
   /** False where the body holds a token and is not signed itself. */
   bodyIsSigned: boolean;
+  /** The scheme that takes it, where that is not the registry's: for published secrets that are too short. */
+  accepting?: Scheme;
+  /** When it arrives; `NOW_MS` when left out. */
+  nowMs?: number;
 }
 
 export const NOW_MS = 1_795_416_508_123;
@@ -37,7 +41,7 @@ export function hmacText(
 
 /** A sample as the verifier takes it, with parts replaced. */
 export function requestOf(
-  sample: Pick<SignedSample, "headers" | "query" | "body">,
+  sample: Pick<SignedSample, "headers" | "query" | "body" | "nowMs">,
   change: Partial<SignedRequest> = {},
 ): SignedRequest {
   return {
@@ -46,7 +50,7 @@ export function requestOf(
     headers: new Headers(sample.headers),
     query: sample.query,
     rawBody: new TextEncoder().encode(sample.body),
-    nowMs: NOW_MS,
+    nowMs: sample.nowMs ?? NOW_MS,
     ...change,
   };
 }
