@@ -1,0 +1,161 @@
+/** An event type that every tenant knows from the start. */
+export interface BuiltInType {
+  origin: "HUB" | "PLATFORM";
+  description: string;
+  sample: Readonly<Record<string, unknown>>;
+}
+
+const SUBSCRIPTION = "0192f1c4-8a31-7c55-9a0e-3f6f2f0f5d11";
+const DELIVERY = "5f0c8b1e-7a4d-5c1f-9d2b-6f3a1c0e7b52";
+const EVENT = "0192f1c4-9b02-7d3e-8f41-5a7c9e1b2d33";
+const INTEGRATION = "0192f1c4-7c10-7aa1-b0de-8e4f6a2c1b90";
+const JOB = "0192f1c4-a0b3-7e12-8c9d-1f2e3d4c5b6a";
+
+const integration = { integrationId: INTEGRATION, providerCode: "DAT", name: "DAT production" };
+const circuit = { integrationId: INTEGRATION, failureCount: 5 };
+const job = { jobId: JOB, integrationId: INTEGRATION, entityType: "LOAD", direction: "OUTBOUND" };
+const delivery = {
+  subscriptionId: SUBSCRIPTION,
+  deliveryId: DELIVERY,
+  eventId: EVENT,
+  eventType: "order.created",
+};
+
+/** The specification's "Published Events", "Subscribed Events", and the hub's own additions. */
+export const BUILT_IN_TYPES: Readonly<Record<string, BuiltInType>> = {
+  "integration.created": {
+    origin: "HUB",
+    description: "An integration was configured.",
+    sample: { ...integration, status: "PENDING_AUTH", environment: "PRODUCTION" },
+  },
+  "integration.updated": {
+    origin: "HUB",
+    description: "Its configuration changed. Names of fields only, never values.",
+    sample: { integrationId: INTEGRATION, changedFields: ["name", "timeoutSeconds"] },
+  },
+  "integration.deleted": {
+    origin: "HUB",
+    description: "An integration was removed.",
+    sample: { integrationId: INTEGRATION },
+  },
+  "integration.connected": {
+    origin: "HUB",
+    description: "An integration became ACTIVE after a test or an authorization.",
+    sample: { integrationId: INTEGRATION, status: "ACTIVE" },
+  },
+  "integration.disconnected": {
+    origin: "HUB",
+    description: "An integration left ACTIVE for PENDING_AUTH or ERROR.",
+    sample: { integrationId: INTEGRATION, status: "ERROR", error: "The access token was revoked." },
+  },
+  "integration.error": {
+    origin: "HUB",
+    description: "Calls failed finally; at most one a minute for an integration and code.",
+    sample: {
+      integrationId: INTEGRATION,
+      code: "upstream_timeout",
+      message: "No answer within 30 s.",
+      count: 3,
+    },
+  },
+  "webhook.received": {
+    origin: "HUB",
+    description: "An inbound webhook was processed. A large or binary body is left out.",
+    sample: {
+      receiptId: "0192f1c4-5d20-7b8e-a1c2-d3e4f5a6b7c8",
+      endpointId: "0192f1c4-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+      integrationId: null,
+      eventId: "evt_1842",
+      eventType: "shipment.updated",
+      body: '{"shipment":"1842","state":"DELIVERED"}',
+    },
+  },
+  "webhook.delivered": {
+    origin: "HUB",
+    description: "A delivery ended well. Deliveries of webhook.* events tell nothing.",
+    sample: { ...delivery, attempts: 1, responseStatus: 200 },
+  },
+  "webhook.failed": {
+    origin: "HUB",
+    description: "A delivery was given up after its last try.",
+    sample: { ...delivery, attempts: 6, responseStatus: 503, error: "The receiver answered 503." },
+  },
+  "webhook.subscription_disabled": {
+    origin: "HUB",
+    description: "A subscription was disabled after failures in a row, or because its receiver answered 410.",
+    sample: { subscriptionId: SUBSCRIPTION, reason: "10 failed attempts in a row" },
+  },
+  "webhook.test": {
+    origin: "HUB",
+    description: "A test send that somebody asked for; it reaches one subscription only.",
+    sample: { subscriptionId: SUBSCRIPTION, message: "This is a test." },
+  },
+  "sync.started": {
+    origin: "HUB",
+    description: "A sync job started.",
+    sample: { ...job, status: "RUNNING" },
+  },
+  "sync.completed": {
+    origin: "HUB",
+    description: "A sync job finished.",
+    sample: { ...job, status: "COMPLETED", processedRecords: 120, failedRecords: 0 },
+  },
+  "sync.failed": {
+    origin: "HUB",
+    description: "A sync job failed.",
+    sample: { ...job, status: "FAILED", error: "The provider refused the credentials." },
+  },
+  "circuit.opened": {
+    origin: "HUB",
+    description: "The circuit of an integration opened: calls are refused for a while.",
+    sample: { ...circuit, state: "OPEN" },
+  },
+  "circuit.closed": {
+    origin: "HUB",
+    description: "The circuit of an integration closed: calls go through again.",
+    sample: { integrationId: INTEGRATION, state: "CLOSED" },
+  },
+  "order.created": {
+    origin: "PLATFORM",
+    description: "An order was created. Goes to subscribers.",
+    sample: { orderId: "ORD-1001", customerId: "CUST-7", status: "NEW" },
+  },
+  "order.status_changed": {
+    origin: "PLATFORM",
+    description: "An order's status changed. Goes to subscribers and starts synchronisation.",
+    sample: { orderId: "ORD-1001", previousStatus: "NEW", status: "DISPATCHED" },
+  },
+  "load.delivered": {
+    origin: "PLATFORM",
+    description: "A load was delivered. Goes to subscribers.",
+    sample: { loadId: "LOAD-2001", deliveredAt: "2026-03-02T14:05:00Z" },
+  },
+  "carrier.approved": {
+    origin: "PLATFORM",
+    description: "A carrier was approved. Goes to subscribers and to external systems.",
+    sample: { carrierId: "CARR-301", mcNumber: "MC123456" },
+  },
+  "invoice.generated": {
+    origin: "PLATFORM",
+    description: "An invoice was generated. Goes to subscribers and to accounting.",
+    sample: { invoiceId: "INV-4001", orderId: "ORD-1001", total: "1250.00", currency: "USD" },
+  },
+};
+
+/** The built-in type of this name; undefined when there is none. */
+export function findBuiltInType(type: string): BuiltInType | undefined {
+  return Object.hasOwn(BUILT_IN_TYPES, type) ? BUILT_IN_TYPES[type] : undefined;
+}
+
+/** JSON Schema of what the hub publishes itself: the fields of the sample, each of its kind. */
+export function schemaOfSample(sample: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const properties = Object.fromEntries(
+    Object.entries(sample).map(([name, value]) => [name, value === null ? {} : { type: kindOf(value) }]),
+  );
+  return { type: "object", required: Object.keys(sample), properties };
+}
+
+function kindOf(value: unknown): string {
+  if (Array.isArray(value)) return "array";
+  return Number.isInteger(value) ? "integer" : typeof value;
+}

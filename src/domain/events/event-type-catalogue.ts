@@ -1,0 +1,97 @@
+import type { Runtime } from "../../platform/runtime.ts";
+import { readNewestVersions, readVersionSchema } from "./event-type-store.ts";
+import { compilePayloadSchema, type PayloadCheck } from "./payload-schema.ts";
+
+/** What a payload is held to. */
+export interface PayloadRule {
+  /** Undefined when the type has no schema of any version. */
+  version: number | undefined;
+  check: PayloadCheck | undefined;
+}
+
+interface Newest {
+  versions: ReadonlyMap<string, number>;
+  expiresAtMs: number;
+}
+
+const TTL_MS = 30_000;
+const TENANTS_MAX = 10_000;
+/** A compiled schema takes up to some hundred KB. */
+const CHECKS_MAX = 1_000;
+
+/**
+ * Schemas of the tenants' event types, compiled. Versions never change, so that only "which one is newest" is asked
+ * anew; with Postgres away what is known serves on.
+ */
+export class EventTypeCatalogue {
+  readonly #runtime: Runtime;
+  readonly #newest = new Map<string, Newest>();
+  readonly #checks = new Map<string, PayloadCheck | undefined>();
+  #epoch = 0;
+
+  constructor(runtime: Runtime) {
+    this.#runtime = runtime;
+  }
+
+  /**
+   * What payloads of a type are held to.
+   *
+   * @param version the publisher's own choice; the newest when left out
+   * @returns undefined when the tenant has no such version
+   * @throws when Postgres is away and nothing is known
+   */
+  async ruleOf(
+    tenantId: string,
+    type: string,
+    version: number | undefined,
+  ): Promise<PayloadRule | undefined> {
+    const wanted = version ?? (await this.#versionsOf(tenantId)).get(type);
+    if (wanted === undefined) return { version: undefined, check: undefined };
+    const key = `${tenantId}/${type}/${wanted}`;
+    if (!this.#checks.has(key)) {
+      const row = await readVersionSchema(this.#runtime.sqlSystem, tenantId, type, wanted);
+      if (row === undefined) return undefined;
+      if (this.#checks.size >= CHECKS_MAX) this.#checks.clear();
+      this.#checks.set(key, compile(row.schema));
+    }
+    return { version: wanted, check: this.#checks.get(key) };
+  }
+
+  /** Hears that one of a tenant's types changed. */
+  invalidate(tenantId: string): void {
+    this.#epoch++;
+    const known = this.#newest.get(tenantId);
+    if (known !== undefined) known.expiresAtMs = 0;
+  }
+
+  /** Messages may have been missed. */
+  clear(): void {
+    this.#epoch++;
+    for (const known of this.#newest.values()) known.expiresAtMs = 0;
+  }
+
+  async #versionsOf(tenantId: string): Promise<ReadonlyMap<string, number>> {
+    const known = this.#newest.get(tenantId);
+    const nowMs = this.#runtime.clock.nowMs();
+    if (known !== undefined && nowMs < known.expiresAtMs) return known.versions;
+    const epoch = this.#epoch;
+    try {
+      const rows = await readNewestVersions(this.#runtime.sqlSystem, tenantId);
+      const versions = new Map(rows.map(({ type, version }) => [type, version]));
+      if (this.#newest.size >= TENANTS_MAX) this.#newest.clear();
+      const expiresAtMs = epoch === this.#epoch ? nowMs + TTL_MS * (0.8 + Math.random() * 0.2) : 0;
+      this.#newest.set(tenantId, { versions, expiresAtMs });
+      return versions;
+    } catch (error) {
+      if (known === undefined) throw error;
+      return known.versions;
+    }
+  }
+}
+
+function compile(schema: Record<string, unknown> | null): PayloadCheck | undefined {
+  if (schema === null) return undefined;
+  const compiled = compilePayloadSchema(schema);
+  // It compiled when it was saved; a schema that does not any more must not refuse every event of its type.
+  return compiled.ok ? compiled.check : undefined;
+}
