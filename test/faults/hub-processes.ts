@@ -5,6 +5,7 @@ import acceptLua from "../../src/domain/inbound/accept.lua" with { type: "text" 
 import finishLua from "../../src/domain/inbound/finish.lua" with { type: "text" };
 import { loadConfig } from "../../src/platform/config.ts";
 import { freePort } from "../../src/platform/process/free-port.ts";
+import { READY_LINE } from "../../src/platform/process/tell-ready.ts";
 import { retryUntil } from "../../src/platform/process/retry-until.ts";
 import { createRuntime, type Runtime } from "../../src/platform/runtime.ts";
 import { processService, type RunningService } from "../../src/platform/services/service.ts";
@@ -80,8 +81,8 @@ export async function startHubProcesses(
     PATH: process.env["PATH"] ?? "",
     NODE_ENV: "production",
   };
-  const edge = hubProcess("edge", "src/edge/main.ts", env, () => expectAnswer(`${baseUrl}/health/live`));
-  const worker = hubProcess("worker", "workers/main.ts", env, async () => undefined);
+  const edge = hubProcess("edge", "src/edge/main.ts", env);
+  const worker = hubProcess("worker", "workers/main.ts", env);
   const parts = { edge, worker };
   const wanted = (["edge", "worker"] as const).filter((name) => !options.without?.includes(name));
   await Promise.all(wanted.map((name) => parts[name].start()));
@@ -136,26 +137,21 @@ function withPort(url: string, port: number): string {
   return changed.href;
 }
 
-async function expectAnswer(url: string): Promise<void> {
-  const answer = await fetch(url);
-  if (!answer.ok) throw new Error(`${url} answers ${answer.status}`);
-}
-
 const LOG_LINES_KEPT = 40;
 
-/** A part of the hub, with its last lines. */
-function hubProcess(
+/** A part of the hub, with its last lines. It says itself when it is ready, because a port may be shared. */
+export function hubProcess(
   name: string,
   entry: string,
   env: Record<string, string>,
-  probe: () => Promise<void>,
 ): KillableProcess & { lines: string[]; stop(): Promise<void> } {
   const service = processService({
-    child: { name, argv: [process.execPath, entry], env, cwd: PROJECT_DIR },
+    child: { name, argv: [process.execPath, entry, "--supervised"], env, cwd: PROJECT_DIR },
     stopSignal: "SIGTERM",
     stopTimeoutMs: STOP_TIMEOUT_MS,
     readyTimeoutMs: READY_TIMEOUT_MS,
-    probe,
+    readyLine: READY_LINE,
+    probe: async () => undefined,
   });
   const lines: string[] = [];
   let running: RunningService | undefined;

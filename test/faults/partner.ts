@@ -22,7 +22,7 @@ export interface Partner {
  * @param options.targetUrl where its webhooks are routed; without one they are only stored
  */
 export async function makePartner(
-  hub: HubProcesses,
+  hub: Pick<HubProcesses, "runtime" | "baseUrl">,
   options: { endpoints: number; targetUrl?: string; endpoint?: Partial<CreateEndpointInput> },
 ): Promise<Partner> {
   const { runtime } = hub;

@@ -129,7 +129,8 @@ export async function startTestRedis(
   };
 }
 
-async function serverOf(options: {
+/** One server of a test's Redis, with the hub's own settings; `more` comes last and wins. */
+export async function serverOf(options: {
   dir: string;
   port: number;
   isCluster: boolean;
