@@ -1,5 +1,5 @@
 import { type Context, requireScope, withTenant } from "../context.ts";
-import { readTimes } from "../inbound/list-receipts.ts";
+import { readTimes } from "../read-times.ts";
 import { type Page, pageOf, type PageInput, readCursor } from "../pagination.ts";
 import { presentDeadLetter } from "./present-dead-letter.ts";
 import type { DeadLetter, DeadLetterFilter } from "./schema.ts";

@@ -1,7 +1,7 @@
 import { emitAudit } from "../audit/emit-audit.ts";
 import { afterCommit, type Context, requireScope, withTenant } from "../context.ts";
 import { enlistReplayed } from "../inbound/enlist-receipts.ts";
-import { readTimes } from "../inbound/list-receipts.ts";
+import { readTimes } from "../read-times.ts";
 import { markReceiptsRetrying, reviveReceipts } from "../inbound/receipt-store.ts";
 import type { DeadLetterFilter, ReplayedDeadLetters } from "./schema.ts";
 import { type DeadLetterRange, listOpenInbound } from "./store.ts";

@@ -1,6 +1,6 @@
 import { type Context, requireScope, withTenant } from "../context.ts";
-import { type FieldError, invalidInput } from "../errors.ts";
 import { type Page, pageOf, type PageInput, readCursor } from "../pagination.ts";
+import { readTimes } from "../read-times.ts";
 import { presentReceipt } from "./present-receipt.ts";
 import type { Receipt } from "./receipt-schema.ts";
 import { listReceiptRows } from "./receipt-store.ts";
@@ -29,30 +29,4 @@ export async function listReceipts(ctx: Context, input: ListReceiptsInput): Prom
     listReceiptRows(tx, ctx.tenantId, { limit: limit + 1, beforeId }, filter),
   );
   return pageOf(rows, limit, presentReceipt);
-}
-
-/** The year 10000, from which a time has no plain text form. */
-const MS_MAX = Date.UTC(10_000, 0);
-
-/**
- * Reads the bounds of a list.
- *
- * @returns milliseconds since the epoch
- * @throws HubError 422 `invalid_input` naming each bound that is no time
- */
-export function readTimes(input: { from?: string | undefined; to?: string | undefined }): {
-  fromMs: number | undefined;
-  toMs: number | undefined;
-} {
-  const errors: FieldError[] = [];
-  const read = (path: string, text: string | undefined): number | undefined => {
-    if (text === undefined) return undefined;
-    const ms = Date.parse(text);
-    if (Number.isFinite(ms) && ms >= 0 && ms < MS_MAX) return ms;
-    errors.push({ path, message: "must be a time as in RFC 3339" });
-    return undefined;
-  };
-  const times = { fromMs: read("from", input.from), toMs: read("to", input.to) };
-  if (errors.length > 0) throw invalidInput(errors);
-  return times;
 }
