@@ -70,21 +70,27 @@ export function compileSource(source: EventSource | undefined): SourceReader {
     return (_headers, rawBody) => {
       const text = utf8Text(rawBody);
       const found = (text === undefined ? undefined : findXmlValues(text, source.xmlPath)) ?? [];
-      return storable(found.map(({ value }) => value.trim()).join(","));
+      return storable([...new Set(found.map(({ value }) => value.trim()))].join(","));
     };
   }
-  if ("form" in source) {
-    return (headers, rawBody) => {
-      const fields = readFormFields(headers.get("content-type"), rawBody);
-      const value = fields?.find(([name]) => name === source.form)?.[1];
-      return value === undefined ? undefined : storableString(value);
-    };
-  }
+  if ("form" in source) return formReader(source.form);
   if ("pointers" in source) return compositeReader(source);
   const read = pointerReader(source.pointer);
+  if (source.orForm !== undefined) {
+    const readForm = formReader(source.orForm);
+    return (headers, rawBody) => read(rawBody) ?? readForm(headers, rawBody);
+  }
   if (source.orPointer === undefined) return (_headers, rawBody) => read(rawBody);
   const readOther = pointerReader(source.orPointer);
   return (_headers, rawBody) => read(rawBody) ?? readOther(rawBody);
+}
+
+function formReader(field: string): SourceReader {
+  return (headers, rawBody) => {
+    const fields = readFormFields(headers.get("content-type"), rawBody);
+    const value = fields?.find(([name]) => name === field)?.[1];
+    return value === undefined ? undefined : storableString(value);
+  };
 }
 
 /** Several values of a body as one text; undefined when none of them is there. */
@@ -95,7 +101,7 @@ function compositeReader(source: Extract<EventSource, { pointers: readonly strin
     const texts = parts.map((tokens) => valueAt(value, tokens)).map(scalarText);
     return texts.every((text) => text === "") ? undefined : texts.join(source.joinedBy);
   };
-  return (_headers, rawBody) => {
+  const read = (rawBody: Uint8Array): string | undefined => {
     const document = parsedBody(rawBody);
     if (each === undefined) return storableString(textOf(document) ?? "");
     const elements = valueAt(document, each);
@@ -103,6 +109,8 @@ function compositeReader(source: Extract<EventSource, { pointers: readonly strin
     const texts = elements.map(textOf).filter((text) => text !== undefined);
     return storableString([...new Set(texts)].join(","));
   };
+  if (source.orBody === undefined) return (_headers, rawBody) => read(rawBody);
+  return (_headers, rawBody) => read(rawBody) ?? Bun.SHA256.hash(rawBody, "hex");
 }
 
 function scalarText(value: unknown): string {

@@ -259,7 +259,7 @@ export type SecretField = Place | { form: string };
  */
 export type EventSource =
   | { header: string; orHeader?: string }
-  | { pointer: string; orPointer?: string }
+  | { pointer: string; orPointer?: string; orForm?: string }
   | { pointers: readonly string[]; joinedBy: string; each?: string; orBody?: "sha256" }
   | { form: string }
   | { unique: "request" }
@@ -273,6 +273,8 @@ export type EventSource =
  */
 export interface Challenge {
   method: "POST" | "GET" | "HEAD";
+  /** A POST that the provider does not sign. Nothing of it is stored, and the answer must not depend on the endpoint. */
+  unsigned?: boolean;
   /** All of these must hold; none: every request of this method. */
   recognise: readonly Recognised[];
   /** Holds the endpoint's secret, or the value of the setting when the owner set it. */
@@ -283,11 +285,12 @@ export interface Challenge {
   answer: (value: string, secret: string) => FixedAnswer;
 }
 
-/** A text that stands at a place, any text there, or what is written so in a JSON body: `1`, `[]`. */
+/** A text at a place, any text there, what is written so in a JSON body (`1`, `[]`), or a whole small body. */
 export type Recognised =
   | { place: Place; equals: string }
   | { place: Place }
-  | { pointer: string; json: string };
+  | { pointer: string; json: string }
+  | { body: RegExp };
 
 /**
  * The first request brings the secret in a header and gets it back in the same one. Taken once, while the endpoint's
