@@ -57,6 +57,11 @@ export function compileInspector(recipe: InspectionRecipe): Inspector {
   if (!scheme) throw new SchemeConfigurationError(`There is no scheme "${recipe.schemeName}"`);
   const verify = compileVerifier(scheme, recipe.settings, recipe.secrets);
   const challenge = compileChallenges(scheme, recipe.secrets, recipe.settings);
+  const unsigned = scheme.challenges?.filter((one) => one.unsigned === true) ?? [];
+  const ping =
+    unsigned.length === 0
+      ? undefined
+      : compileChallenges({ ...scheme, challenges: unsigned }, recipe.secrets, recipe.settings);
   const handshake = compileHandshake(scheme, recipe.secrets);
   const eventIdOf = compileSource(recipe.eventIdSource ?? scheme.eventId);
   const eventTypeOf = compileSource(recipe.eventTypeSource ?? scheme.eventType);
@@ -65,6 +70,8 @@ export function compileInspector(recipe: InspectionRecipe): Inspector {
   return (request) => {
     const offered = handshake?.(request.headers);
     if (offered !== undefined) return offered;
+    const pinged = ping?.(request);
+    if (pinged !== undefined) return { kind: "challenge", answer: pinged };
     const verdict = verify(request);
     if (!verdict.ok) {
       const { cause, certificateUrl } = verdict;

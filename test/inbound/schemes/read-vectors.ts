@@ -31,7 +31,7 @@ export interface Vector {
   eventId: string | null;
   eventType: string | null;
   /** A request by which the provider asks whether somebody listens, and the answer that it gets. */
-  challenge?: FixedAnswer & { method: string; query: string };
+  challenge?: FixedAnswer & { method: string; query: string; requestBody?: string };
 }
 
 /** A vector with its scheme. */

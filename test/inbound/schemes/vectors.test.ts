@@ -39,8 +39,8 @@ describe.each(vectors.map((vector) => [vector.label, vector] as const))("%s", (_
     const challenge = vector.challenge;
     const answerOf = compileChallenges(scheme, [secret]);
     if (challenge === undefined || answerOf === undefined) return expect(challenge).toBe(undefined);
-    const { method, query, ...answer } = challenge;
-    const probe = { ...requestOf({ headers: {}, query, body: "" }), method };
+    const { method, query, requestBody = "", ...answer } = challenge;
+    const probe = { ...requestOf({ headers: {}, query, body: requestBody }), method };
     expect(answerOf(probe)).toMatchObject(answer);
     expect(answerOf({ ...probe, method: "PUT" })).toBe(undefined);
   });

@@ -55,7 +55,14 @@ function compileChallenge(
   };
 }
 
+/** A body that is nothing but a challenge is short; a longer one is not searched. */
+const CHALLENGE_BYTES_MAX = 256;
+
 function recogniser(recognised: Recognised): (request: ChallengedRequest) => boolean {
+  if ("body" in recognised) {
+    return ({ rawBody }) =>
+      rawBody.byteLength <= CHALLENGE_BYTES_MAX && recognised.body.test(utf8Text(rawBody) ?? "");
+  }
   if ("json" in recognised) {
     const tokens = pointerTokens(recognised.pointer);
     return ({ rawBody }) => {

@@ -20,7 +20,13 @@ export const dropbox: Scheme = {
       method: "GET",
       recognise: [],
       value: { query: "challenge" },
-      answer: (challenge) => ({ status: 200, contentType: "text/plain", body: challenge }),
+      answer: (challenge) => ({
+        status: 200,
+        contentType: "text/plain",
+        // What anybody may put into the query must not become a page.
+        headers: { "x-content-type-options": "nosniff" },
+        body: challenge,
+      }),
     },
   ],
 };

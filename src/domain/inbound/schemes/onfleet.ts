@@ -23,7 +23,13 @@ export const onfleet: Scheme = {
       method: "GET",
       recognise: [],
       value: { query: "check" },
-      answer: (check) => ({ status: 200, contentType: "text/plain", body: check }),
+      answer: (check) => ({
+        status: 200,
+        contentType: "text/plain",
+        // What anybody may put into the query must not become a page.
+        headers: { "x-content-type-options": "nosniff" },
+        body: check,
+      }),
     },
   ],
 };
