@@ -13,6 +13,8 @@ export interface EgressRequest {
   body?: Uint8Array | string;
   /** Time for the whole exchange, counted from when a slot is free. */
   timeoutMs: number;
+  /** Bytes of the answer's body that are kept; 64 KiB when left out. */
+  responseBytesMax?: number;
   /**
    * The receiver can tell a repetition. A connection that was used before and is closed before the first byte of an
    * answer is then replaced once, as it most likely timed out on the receiver's side.
@@ -43,6 +45,7 @@ export type EgressErrorCode =
   | "dns_not_found"
   | "dns_failed"
   | "connection_refused"
+  | "connection_timeout"
   | "connection_failed"
   | "tls_failed"
   | "certificate_invalid"
@@ -64,7 +67,7 @@ interface Exchange {
 export type EgressResult =
   /** `mayStart` said no. */
   | { kind: "withheld" }
-  /** A complete answer; a plain body of more than 64 KiB is cut off. */
+  /** A complete answer; a plain body of more than `responseBytesMax` is cut off. */
   | (Exchange & {
       kind: "response";
       status: number;

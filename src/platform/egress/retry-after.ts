@@ -1,0 +1,13 @@
+/**
+ * Reads `Retry-After` (RFC 9110 section 10.2.3): seconds, or an HTTP date.
+ *
+ * @returns seconds from now, 0 or more; undefined when the header is missing or neither
+ */
+export function retryAfterSeconds(value: string | null, nowMs: number): number | undefined {
+  const text = value?.trim() ?? "";
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  // `Date.parse` takes much that is no HTTP date, for example "1.5".
+  if (!/^[A-Z][a-z]{2,8},? /.test(text)) return undefined;
+  const atMs = Date.parse(text);
+  return Number.isNaN(atMs) ? undefined : Math.max(0, Math.ceil((atMs - nowMs) / 1000));
+}
