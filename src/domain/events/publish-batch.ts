@@ -1,4 +1,8 @@
-import { bindBinaryScript, type ScriptArgument } from "../../platform/redis/binary-script.ts";
+import {
+  bindBinaryScript,
+  type BinaryScriptResult,
+  type ScriptArgument,
+} from "../../platform/redis/binary-script.ts";
 import { eventKeys, eventSeenKey } from "../../platform/redis/keys.ts";
 import type { RedisClient } from "../../platform/redis/script.ts";
 import lua from "./publish.lua" with { type: "text" };
@@ -66,14 +70,15 @@ const UNAVAILABLE: PublishOutcome = { status: "unavailable" };
  */
 export class PublishBatcher {
   readonly #options: PublishBatchOptions;
-  readonly #call: (keys: readonly string[], args: readonly ScriptArgument[]) => Promise<unknown>;
+  readonly #call: (keys: readonly string[], args: readonly ScriptArgument[]) => Promise<BinaryScriptResult>;
   readonly #lanes = new Map<number, Lane>();
   /** By partition, the generation whose expiry this process has set. */
   #kept: number[] = [];
 
   constructor(options: PublishBatchOptions) {
     this.#options = options;
-    this.#call = bindBinaryScript(options.client, { name: "hubPublish", lua });
+    const acknowledgement = { replicas: options.ackReplicas, timeoutMs: ACK_TIMEOUT_MS };
+    this.#call = bindBinaryScript(options.client, { name: "hubPublish", lua }, acknowledgement);
   }
 
   /** Takes the events of one request; never rejects. Outside a Cluster they are taken all or none. */
@@ -127,15 +132,11 @@ export class PublishBatcher {
   async #send(lane: Lane, batch: readonly Waiting[]): Promise<void> {
     try {
       const { keys, args } = this.#compose(batch);
-      const { client, ackReplicas } = this.#options;
-      const calls: [Promise<unknown>, Promise<number>?] = [this.#call(keys, args)];
-      // WAIT covers the writes sent before it on this connection. A Cluster has one a node, so it cannot say.
-      if (ackReplicas > 0)
-        calls.push("wait" in client ? client.wait(ackReplicas, ACK_TIMEOUT_MS) : Promise.resolve(0));
-      const [reply, replicas] = (await Promise.all(calls)) as [("f" | (1 | string)[])[], number?];
-      const isSafe = (replicas ?? 0) >= ackReplicas;
+      const { reply, replicas } = await this.#call(keys, args);
+      const answers = reply as ("f" | (1 | string)[])[];
+      const isSafe = replicas >= this.#options.ackReplicas;
       for (const [index, { settle }] of batch.entries()) {
-        const answer = reply[index]!;
+        const answer = answers[index]!;
         if (answer === "f") settle(FULL);
         else if (!isSafe) settle(UNAVAILABLE);
         else

@@ -1,5 +1,5 @@
 import type { Lease } from "../../platform/lease.ts";
-import { inboundKeys } from "../../platform/redis/keys.ts";
+import { eventKeys, inboundKeys } from "../../platform/redis/keys.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 
 /** Receipts of one statement; their bodies can have 25 MiB each. */
@@ -10,8 +10,8 @@ const AGE_MIN_MS = 3_600_000;
 
 /**
  * Deletes large bodies that nobody will ask for: of requests that were refused after their body was stored, and of
- * receipts that retention dropped. A body is kept while its receipt, an open dead letter or an entry of the stream may
- * need it; entries are judged by the age of the oldest one, because a backlog can be older than any fixed time.
+ * receipts that retention dropped. A body is kept while its receipt, an open dead letter or an entry of a stream may
+ * need it (large data of events lies here until it is fanned out); entries are judged by the age of the oldest one, because a backlog can be older than any fixed time.
  *
  * @returns how many bodies
  */
@@ -37,11 +37,15 @@ export async function deleteOrphanedBodies(runtime: Runtime, lease: Lease): Prom
   return deleted;
 }
 
-/** When the oldest entry of any partition came in; Infinity when nothing waits. */
+/** When the oldest entry of any partition of both topics came in; Infinity when nothing waits. */
 async function oldestEntryMs(runtime: Runtime): Promise<number> {
+  const streams = Array.from({ length: runtime.config.streamPartitions }, (_, partition) => [
+    inboundKeys(partition).stream,
+    eventKeys(partition).stream,
+  ]).flat();
   const times = await Promise.all(
-    Array.from({ length: runtime.config.streamPartitions }, async (_, partition) => {
-      const [first] = await runtime.redis.xrange(inboundKeys(partition).stream, "-", "+", "COUNT", 1);
+    streams.map(async (stream) => {
+      const [first] = await runtime.redis.xrange(stream, "-", "+", "COUNT", 1);
       return first === undefined ? Infinity : Number.parseInt(first[0], 10);
     }),
   );

@@ -1,0 +1,81 @@
+import type { FieldError } from "../errors.ts";
+import { isUuid, newId } from "../../platform/uuid.ts";
+import { EVENT_TYPE_MAX, isOwnType, readEventType } from "./event-type.ts";
+import { DATA_BYTES_MAX, type PublishedEvent } from "./schema.ts";
+
+/** An event as it will be accepted, except for what only its schema can say. */
+export interface CheckedEvent {
+  id: string;
+  externalId: string | undefined;
+  type: string;
+  occurredAt: number;
+  orderingKey: string | undefined;
+  schemaVersion: number | undefined;
+  /** JSON text and its bytes. */
+  data: string;
+  dataSize: number;
+}
+
+/** RFC 3339 section 5.6: date, time and an offset. */
+const RFC_3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/;
+
+/** How far a publisher's clock may be ahead. */
+const AHEAD_MAX_MS = 86_400_000;
+
+/**
+ * Judges one published event by all that needs no look-up, and makes its id: a UUID stays, another text gives a UUIDv5
+ * in the tenant's namespace, so that two tenants' equal ids are different events.
+ *
+ * @param at JSON pointer of the event in the request body
+ * @returns the event, or every fault
+ */
+export function checkEvent(
+  event: PublishedEvent,
+  context: { tenantId: string; nowMs: number; at: string },
+): CheckedEvent | FieldError[] {
+  const { tenantId, nowMs, at } = context;
+  const errors: FieldError[] = [];
+  const type = readEventType(event.type);
+  if (type === undefined) {
+    const message = `must be dotted words in lower case of at most ${EVENT_TYPE_MAX} characters, as in order.created`;
+    errors.push({ path: `${at}/type`, message });
+  } else if (isOwnType(type)) {
+    errors.push({ path: `${at}/type`, message: "is a type that only the hub itself publishes" });
+  }
+  const occurredAt = event.occurredAt === undefined ? nowMs : readTime(event.occurredAt);
+  if (occurredAt === undefined || occurredAt > nowMs + AHEAD_MAX_MS) {
+    errors.push({
+      path: `${at}/occurredAt`,
+      message: "must be a time as in RFC 3339, at most a day ahead",
+    });
+  }
+  const data = JSON.stringify(event.data);
+  const dataSize = Buffer.byteLength(data);
+  if (dataSize > DATA_BYTES_MAX)
+    errors.push({ path: `${at}/data`, message: `must be at most ${DATA_BYTES_MAX} bytes` });
+  if (errors.length > 0) return errors;
+  return {
+    ...identify(event.id, tenantId, nowMs),
+    type: type!,
+    occurredAt: occurredAt!,
+    orderingKey: event.orderingKey,
+    schemaVersion: event.schemaVersion,
+    data,
+    dataSize,
+  };
+}
+
+function identify(
+  given: string | undefined,
+  tenantId: string,
+  nowMs: number,
+): { id: string; externalId: string | undefined } {
+  if (given === undefined) return { id: newId(nowMs), externalId: undefined };
+  if (isUuid(given)) return { id: given.toLowerCase(), externalId: undefined };
+  return { id: Bun.randomUUIDv5(given, tenantId), externalId: given };
+}
+
+function readTime(text: string): number | undefined {
+  const ms = RFC_3339.test(text) ? Date.parse(text) : Number.NaN;
+  return Number.isFinite(ms) ? ms : undefined;
+}

@@ -1,0 +1,52 @@
+import type { Runtime } from "../../platform/runtime.ts";
+import { type FieldError, HubError } from "../errors.ts";
+import type { CheckedEvent } from "./check-event.ts";
+import type { EventTypeCatalogue, PayloadRule } from "./event-type-catalogue.ts";
+
+/** One event with its payload as parsed, and the JSON pointer of the event in its request. */
+export interface Payload {
+  event: CheckedEvent;
+  data: unknown;
+  at: string;
+}
+
+/**
+ * Holds payloads to the schemas of their types, and writes into each event the version that it was held to.
+ *
+ * @returns the first fault of each payload that does not fit
+ * @throws HubError 503 `unavailable` when a schema cannot be looked up: what it would say is unknown
+ */
+export async function checkPayloads(
+  ctx: { runtime: Runtime; tenantId: string },
+  catalogue: EventTypeCatalogue,
+  payloads: readonly Payload[],
+): Promise<FieldError[]> {
+  const rules = new Map<string, PayloadRule | undefined>();
+  const errors: FieldError[] = [];
+  for (const { event, data, at } of payloads) {
+    const key = `${event.type}/${event.schemaVersion ?? ""}`;
+    if (!rules.has(key)) rules.set(key, await ruleOf(ctx, catalogue, event));
+    const rule = rules.get(key);
+    if (rule === undefined) {
+      errors.push({ path: `${at}/schemaVersion`, message: `is no version of ${event.type}` });
+      continue;
+    }
+    const fault = rule.check?.(data);
+    if (fault !== undefined) errors.push({ path: `${at}/data${fault.path}`, message: fault.message });
+    event.schemaVersion = rule.version;
+  }
+  return errors;
+}
+
+async function ruleOf(
+  ctx: { runtime: Runtime; tenantId: string },
+  catalogue: EventTypeCatalogue,
+  event: CheckedEvent,
+): Promise<PayloadRule | undefined> {
+  try {
+    return await catalogue.ruleOf(ctx.tenantId, event.type, event.schemaVersion);
+  } catch (error) {
+    ctx.runtime.log.warn({ err: error }, "schema of an event type not read");
+    throw new HubError("unavailable", undefined, { retryAfterSeconds: 1 });
+  }
+}

@@ -1,0 +1,165 @@
+import type { Transaction } from "../context.ts";
+
+/** An event's row as lists show it. */
+export interface EventListRow {
+  id: string;
+  type: string;
+  source: "API" | "HUB";
+  externalId: string | null;
+  orderingKey: string | null;
+  schemaVersion: number | null;
+  dataSize: number;
+  correlationId: string | null;
+  occurredAt: Date;
+  createdAt: Date;
+}
+
+/** Place in the list: what stands before it in time, and by id within one millisecond. */
+export interface EventPosition {
+  createdAtMs: number;
+  id: string;
+}
+
+/** What a list may be narrowed to; times in milliseconds, `toMs` not included. */
+export interface EventListFilter {
+  /** A type, or a beginning before `*`. */
+  pattern?: string | undefined;
+  source?: "API" | "HUB" | undefined;
+  orderingKey?: string | undefined;
+  id?: string | undefined;
+  fromMs?: number | undefined;
+  toMs?: number | undefined;
+}
+
+const columns = (tx: Transaction) => tx`
+  id, type, source, external_id as "externalId", ordering_key as "orderingKey", schema_version as "schemaVersion",
+  payload_size as "dataSize", correlation_id as "correlationId", occurred_at as "occurredAt",
+  created_at as "createdAt"`;
+
+const typeIs = (tx: Transaction, pattern: string | undefined) => {
+  if (pattern === undefined || pattern === "*") return tx``;
+  return pattern.endsWith("*")
+    ? tx`and starts_with(type, ${pattern.slice(0, -1)})`
+    : tx`and type = ${pattern}`;
+};
+
+/** A page of the tenant's events, newest first by acceptance. */
+export async function listEventRows(
+  tx: Transaction,
+  tenantId: string,
+  page: { limit: number; before: EventPosition | undefined },
+  filter: EventListFilter,
+): Promise<EventListRow[]> {
+  const { before } = page;
+  const at = (ms: number) => new Date(ms);
+  return tx<EventListRow[]>`
+    select ${columns(tx)} from events
+    where tenant_id = ${tenantId} ${typeIs(tx, filter.pattern)}
+      ${before === undefined ? tx`` : tx`and created_at <= ${at(before.createdAtMs)} and (created_at, id) < (${at(before.createdAtMs)}, ${before.id}::uuid)`}
+      ${filter.source === undefined ? tx`` : tx`and source = ${filter.source}`}
+      ${filter.orderingKey === undefined ? tx`` : tx`and ordering_key = ${filter.orderingKey}`}
+      ${filter.id === undefined ? tx`` : tx`and id = ${filter.id}`}
+      ${filter.fromMs === undefined ? tx`` : tx`and created_at >= ${at(filter.fromMs)}`}
+      ${filter.toMs === undefined ? tx`` : tx`and created_at < ${at(filter.toMs)}`}
+    order by created_at desc, id desc limit ${page.limit}`;
+}
+
+/** The tenant's event with this id, the newest where it was accepted twice; data as JSON text. */
+export async function getEventRow(
+  tx: Transaction,
+  tenantId: string,
+  id: string,
+): Promise<(EventListRow & { data: string }) | undefined> {
+  const [row] = await tx<(EventListRow & { data: string })[]>`
+    select ${columns(tx)}, convert_from(payload, 'UTF8') as data from events
+    where tenant_id = ${tenantId} and id = ${id} order by created_at desc limit 1`;
+  return row;
+}
+
+/** Events with their data, oldest first by acceptance, for a live view. */
+export interface LiveEventRow extends EventListRow {
+  data: string;
+}
+
+/** Events by id and time of acceptance. */
+export async function readLiveRows(
+  tx: Transaction,
+  tenantId: string,
+  refs: readonly EventPosition[],
+): Promise<LiveEventRow[]> {
+  return tx<LiveEventRow[]>`
+    select e.id, e.type, e.source, e.external_id as "externalId", e.ordering_key as "orderingKey",
+      e.schema_version as "schemaVersion", e.payload_size as "dataSize", e.correlation_id as "correlationId",
+      e.occurred_at as "occurredAt", e.created_at as "createdAt", convert_from(e.payload, 'UTF8') as data
+    from unnest(${refs.map(({ id }) => id)}::text[]::uuid[],
+                ${refs.map(({ createdAtMs }) => new Date(createdAtMs).toISOString())}::text[]::timestamptz[]) as r(id, created_at)
+    join events e on e.tenant_id = ${tenantId} and e.id = r.id and e.created_at = r.created_at
+    order by e.created_at, e.id`;
+}
+
+/** Events accepted after a position, oldest first. */
+export async function readRowsAfter(
+  tx: Transaction,
+  tenantId: string,
+  after: EventPosition,
+  limit: number,
+): Promise<LiveEventRow[]> {
+  return tx<LiveEventRow[]>`
+    select ${columns(tx)}, convert_from(payload, 'UTF8') as data from events
+    where tenant_id = ${tenantId} and created_at >= ${new Date(after.createdAtMs)}
+      and (created_at, id) > (${new Date(after.createdAtMs)}, ${after.id}::uuid)
+    order by created_at, id limit ${limit}`;
+}
+
+/** A delivery of an event: its newest attempt, or where it waits. */
+export interface EventDeliveryRow {
+  deliveryId: string | null;
+  subscriptionId: string;
+  trigger: string;
+  status: string;
+  attempts: number;
+  responseStatus: number | null;
+  errorCode: string | null;
+  nextRetryAt: Date | null;
+  lastAttemptAt: Date | null;
+}
+
+/** Attempts of an event that are looked at; one event may have 100,000 deliveries. */
+const ATTEMPTS_MAX = 5_000;
+
+/** The newest attempts of an event's deliveries, one row a delivery, newest first. */
+export async function listAttemptedDeliveries(
+  tx: Transaction,
+  tenantId: string,
+  eventId: string,
+  limit: number,
+): Promise<EventDeliveryRow[]> {
+  return tx<EventDeliveryRow[]>`
+    select * from (
+      select distinct on (subscription_id, delivery_id) delivery_id as "deliveryId",
+        subscription_id as "subscriptionId", trigger, status, attempt_number as attempts,
+        response_status as "responseStatus", error_code as "errorCode", next_retry_at as "nextRetryAt",
+        created_at as "lastAttemptAt"
+      from (
+        select * from webhook_deliveries where tenant_id = ${tenantId} and event_id = ${eventId}
+        order by id desc limit ${ATTEMPTS_MAX}
+      ) a
+      order by subscription_id, delivery_id, id desc
+    ) d order by "lastAttemptAt" desc limit ${limit}`;
+}
+
+/** Deliveries of an event that wait, newest first. */
+export async function listOpenDeliveries(
+  tx: Transaction,
+  tenantId: string,
+  eventId: string,
+  limit: number,
+): Promise<EventDeliveryRow[]> {
+  return tx<EventDeliveryRow[]>`
+    select id as "deliveryId", subscription_id as "subscriptionId",
+      case when replay_id is null then 'EVENT' else 'REPLAY' end as trigger, status, attempt_count as attempts,
+      null::integer as "responseStatus", error_code as "errorCode", next_retry_at as "nextRetryAt",
+      null::timestamptz as "lastAttemptAt"
+    from open_deliveries where tenant_id = ${tenantId} and event_id = ${eventId}
+    order by updated_at desc limit ${limit}`;
+}

@@ -1,0 +1,27 @@
+import { type Context, requireScope, withTenant } from "../context.ts";
+import { notFound } from "../errors.ts";
+import { getEventRow, listAttemptedDeliveries, listOpenDeliveries } from "./event-list-store.ts";
+import { presentDeliveries, presentEvent } from "./present-event.ts";
+import type { EventDetail } from "./schema.ts";
+
+const DELIVERIES_MAX = 200;
+
+/**
+ * One event with its data and its deliveries.
+ *
+ * @throws HubError 403 `forbidden`; 404 `not_found`, also while the event has not been fanned out yet
+ */
+export async function getEvent(ctx: Context, input: { id: string }): Promise<EventDetail> {
+  requireScope(ctx, "events:read");
+  return withTenant(ctx, async (tx) => {
+    const row = await getEventRow(tx, ctx.tenantId, input.id);
+    if (row === undefined) throw notFound();
+    const attempted = await listAttemptedDeliveries(tx, ctx.tenantId, input.id, DELIVERIES_MAX);
+    const open = await listOpenDeliveries(tx, ctx.tenantId, input.id, DELIVERIES_MAX);
+    return {
+      ...presentEvent(row),
+      data: JSON.parse(row.data) as unknown,
+      deliveries: presentDeliveries(attempted, open).slice(0, DELIVERIES_MAX),
+    };
+  });
+}
