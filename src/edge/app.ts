@@ -1,4 +1,5 @@
 import { Elysia } from "elysia";
+import type { AcceptDeps } from "../domain/inbound/accept-webhook.ts";
 import type { Runtime } from "../platform/runtime.ts";
 import { createDocument } from "./openapi.ts";
 import { answerHeaders } from "./plugins/answer-headers.ts";
@@ -17,14 +18,17 @@ import { receiptRoutes } from "./routes/receipts.ts";
 import { serviceRoutes } from "./routes/services.ts";
 import { tenantRoutes } from "./routes/tenants.ts";
 import { webhookEndpointRoutes } from "./routes/webhook-endpoints.ts";
+import { webhookRejectionRoutes } from "./routes/webhook-rejections.ts";
 
 /** The management API: everything over HTTP except inbound webhooks, which never enter the framework. */
 export type App = ReturnType<typeof createApp>;
 
 /**
  * Composes the app. Order matters: error handler, headers and answer shape only see the routes registered after them.
+ *
+ * @param ingress the accept path of this process, through which refused requests can be put
  */
-export function createApp(runtime: Runtime) {
+export function createApp(runtime: Runtime, ingress?: AcceptDeps) {
   // Filled below, once every route is registered; the plugins read it while serving.
   const registered: RegisteredRoute[] = [];
   const allowedMethods = methodTable(registered);
@@ -40,6 +44,7 @@ export function createApp(runtime: Runtime) {
     .use(auditLogRoutes(runtime))
     .use(webhookEndpointRoutes(runtime))
     .use(receiptRoutes(runtime))
+    .use(webhookRejectionRoutes(runtime, ingress))
     .use(deadLetterRoutes(runtime))
     .use(serviceRoutes(runtime))
     .use(apiLogRoutes(runtime))

@@ -1,6 +1,9 @@
 import type { Scope } from "../../src/domain/context.ts";
 import { createEndpoint } from "../../src/domain/inbound/create-endpoint.ts";
 import { putService } from "../../src/domain/services/put-service.ts";
+import { rawPlace } from "../../src/domain/inbound/rejections/refused-request.ts";
+import { insertRejections } from "../../src/domain/inbound/rejections/rejection-store.ts";
+import { sealSecret } from "../../src/domain/vault/seal-secret.ts";
 import { newId, timeOfId } from "../../src/platform/uuid.ts";
 import type { TestApp, TestTenant } from "./app-fixture.ts";
 
@@ -55,6 +58,43 @@ const makeReceipt: RouteFixture["make"] = async (hub, tenant) => ({
   id: await insertReceipt(hub, tenant, "PROCESSED"),
 });
 
+const makeRejection: RouteFixture["make"] = async (hub, tenant) => {
+  const endpoint = await createEndpoint(tenant.ctx, { handlerType: "CUSTOM", signatureScheme: "github" });
+  const id = newId();
+  const raw = {
+    method: "POST",
+    target: "/webhooks/a/b",
+    headers: [],
+    body: "",
+    receivedAtMs: Date.now(),
+    scheme: null,
+  };
+  const rawSealed = await sealSecret(
+    hub.runtime,
+    hub.runtime.sqlSystem,
+    rawPlace(tenant.id, id),
+    JSON.stringify(raw),
+  );
+  await insertRejections(hub.runtime.sqlSystem, [
+    {
+      id,
+      tenantId: tenant.id,
+      endpointId: endpoint.id,
+      code: "signature_invalid",
+      cause: "header_missing",
+      responseStatus: 401,
+      method: "POST",
+      path: "/webhooks/a/b",
+      bodySize: 0,
+      bodyState: "complete",
+      rawSealed,
+      sourceIp: "127.0.0.1",
+      correlationId: id,
+    },
+  ]);
+  return { id };
+};
+
 const makeDeadLetter: RouteFixture["make"] = async (hub, tenant) => {
   const [id, receiptId] = [newId(), await insertReceipt(hub, tenant, "DEAD")];
   await hub.runtime.sqlSystem`
@@ -101,6 +141,14 @@ export const ROUTE_FIXTURES: Readonly<Record<string, RouteFixture>> = {
   "GET /api/v1/webhooks/receipts": { scope: "webhooks:read" },
   "GET /api/v1/webhooks/receipts/{id}": { scope: "webhooks:read", make: makeReceipt },
   "POST /api/v1/webhooks/receipts/{id}/replay": { scope: "webhooks:write", make: makeReceipt },
+  "GET /api/v1/webhooks/rejections": { scope: "webhooks:read" },
+  "GET /api/v1/webhooks/rejections/counts": { scope: "webhooks:read" },
+  "GET /api/v1/webhooks/rejections/{id}": { scope: "webhooks:read", make: makeRejection },
+  "POST /api/v1/webhooks/rejections/{id}/verify": {
+    scope: "webhooks:write",
+    make: makeRejection,
+    body: () => ({ accept: false }),
+  },
   "GET /api/v1/dead-letters": { scope: "webhooks:read" },
   "GET /api/v1/dead-letters/{id}": { scope: "webhooks:read", make: makeDeadLetter },
   "PUT /api/v1/dead-letters/{id}": {

@@ -1,16 +1,22 @@
 import { isUtf8 } from "node:buffer";
+import { senderOf } from "../../platform/egress/runtime-sender.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import { newId } from "../../platform/uuid.ts";
 import { senderAddress } from "../../platform/net/address.ts";
+import { systemContext } from "../context.ts";
 import type { ErrorCode } from "../errors.ts";
 import type { InboundMessage } from "../events/topics.ts";
 import type { AcceptBatcher } from "./accept-batch.ts";
+import { confirmSubscription } from "./confirm-subscription.ts";
 import { EndpointUnavailableError, type CachedEndpoint, type EndpointCache } from "./endpoint-cache.ts";
+import { establishSecret } from "./establish-secret.ts";
 import { dedupeValue, readDedupeValue } from "./event-key.ts";
 import { LARGE_BODY_BYTES, saveLargeBody } from "./large-bodies.ts";
 import type { Inspection } from "./inspect-webhook.ts";
 import { LARGE_INSPECTION_BYTES, type LargeInspector } from "./large-inspector.ts";
+import type { RefusalSink } from "./rejections/refused-request.ts";
 import type { FixedAnswer, SignatureCause, SignedRequest } from "./schemes/scheme.ts";
+import { fetchSigningCertificate } from "./schemes/signing-certificates.ts";
 
 /** An inbound request as the transport saw it; nothing is read before it is asked for. */
 export interface WebhookRequest {
@@ -23,6 +29,8 @@ export interface WebhookRequest {
   /** Exact bytes of the body; refuses more than `maxBytes`, and a body that the client did not finish. */
   readBody(maxBytes: number): Promise<Uint8Array | "too_large" | "incomplete">;
   socketAddress(): string;
+  /** When a request that is verified again was received, milliseconds since the epoch; left out: now. */
+  receivedAtMs?: number;
 }
 
 /** What the sender is told. */
@@ -42,6 +50,8 @@ export type WebhookAnswer =
       requestId: string;
       retryAfterSeconds?: number;
       allow?: string;
+      /** What the provider wants to be told instead. */
+      answer?: FixedAnswer;
     };
 
 /** Causes of refusal, as counted in `hub_accept_total{outcome}`; finer than what the sender is told. */
@@ -62,6 +72,7 @@ const REFUSAL_OUTCOMES = [
   "memory_full",
   "redis_away",
   "postgres_away",
+  "provider_away",
   "busy",
 ] as const;
 
@@ -83,13 +94,14 @@ type InspectedEvent = Extract<Inspection, { kind: "event" }>;
 /** What accepting needs; made once in a process. */
 export interface AcceptDeps {
   runtime: Runtime;
-  endpoints: EndpointCache;
+  endpoints: Pick<EndpointCache, "byPath">;
   batcher: AcceptBatcher;
   largeInspector: LargeInspector;
   /** Judges by sums that are refreshed in the background; undefined: there is room. */
   capacityRefusal(tenantId: string): "tenant_full" | "memory_full" | "redis_away" | undefined;
   isTrustedProxy(address: string): boolean;
   count(outcome: AcceptOutcomeName): void;
+  rejections: RefusalSink;
 }
 
 /** Seconds after which a refused sender should try again when the cause is ours. */
@@ -102,7 +114,9 @@ class Refusal extends Error {
   constructor(
     readonly code: ErrorCode,
     readonly outcome: RefusalOutcome,
-    readonly more: { retryAfterSeconds?: number; allow?: string } = {},
+    readonly more: { retryAfterSeconds?: number; allow?: string; answer?: FixedAnswer } = {},
+    /** Finer than the outcome, for the operator. */
+    readonly detail: string = outcome,
   ) {
     super(code);
   }
@@ -116,6 +130,7 @@ class Refusal extends Error {
 export async function acceptWebhook(deps: AcceptDeps, request: WebhookRequest): Promise<WebhookAnswer> {
   const receiptId = newId();
   const requestId = correlationId(request.headers.get("x-request-id")) ?? receiptId;
+  let received: Uint8Array | undefined;
   try {
     const found = findEndpoint(deps, request);
     const endpoint = found instanceof Promise ? await found : found;
@@ -124,21 +139,28 @@ export async function acceptWebhook(deps: AcceptDeps, request: WebhookRequest): 
     const body = await request.readBody(endpoint.maxBodyBytes);
     if (body === "too_large") throw new Refusal("body_too_large", "too_large");
     if (body === "incomplete") throw new Refusal("malformed_request", "incomplete");
+    received = body;
     const signed = signedRequest(deps.runtime, request, body);
-    const inspection =
-      body.byteLength < LARGE_INSPECTION_BYTES
-        ? endpoint.inspect(signed)
-        : (await deps.largeInspector.inspect(endpoint.recipe, signed)).inspection;
-    if (inspection.kind === "refused") throw refusedSignature(inspection.cause);
+    let inspection: Inspection;
+    if (body.byteLength < LARGE_INSPECTION_BYTES) inspection = endpoint.inspect(signed);
+    else ({ inspection, body: received } = await deps.largeInspector.inspect(endpoint.recipe, signed));
+    if (inspection.kind === "certificate_unknown") {
+      inspection = await inspectWithCertificate(deps, endpoint, signed, inspection.certificateUrl);
+    }
+    if (inspection.kind === "refused") throw refusedSignature(inspection.cause, endpoint.refusedAnswer);
+    if (inspection.kind === "handshake") return await answerHandshake(deps, endpoint, inspection, requestId);
     if (inspection.kind === "challenge") {
       deps.count("challenge");
       return { kind: "fixed", answer: inspection.answer };
     }
+    if (inspection.confirmationUrl !== undefined) await confirm(deps, inspection.confirmationUrl);
     const message = describe(endpoint, request, inspection, { receiptId, requestId, sourceIp });
     return await enqueue(deps, endpoint, message, inspection);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     deps.count(error.outcome);
+    const { code, detail: cause } = error;
+    deps.rejections.add({ id: receiptId, requestId, request, body: received, code, cause });
     return { kind: "refused", code: error.code, outcome: error.outcome, requestId, ...error.more };
   }
 }
@@ -185,9 +207,47 @@ function checkSender(deps: AcceptDeps, endpoint: CachedEndpoint, request: Webhoo
 }
 
 /** One answer for all causes, except for what makes the request ambiguous. */
-function refusedSignature(cause: SignatureCause): Refusal {
+function refusedSignature(cause: SignatureCause, answer: FixedAnswer | undefined): Refusal {
   if (cause === "header_doubled") return new Refusal("header_doubled", "header_doubled");
-  return new Refusal("signature_invalid", "signature");
+  return new Refusal("signature_invalid", "signature", answer === undefined ? {} : { answer }, cause);
+}
+
+type Judged = Exclude<Inspection, { kind: "certificate_unknown" }>;
+
+/** Fetches the certificate that was missing and judges again; rare, because certificates are kept for a day. */
+async function inspectWithCertificate(
+  deps: AcceptDeps,
+  endpoint: CachedEndpoint,
+  signed: SignedRequest,
+  certificateUrl: string,
+): Promise<Judged> {
+  const sender = senderOf(deps.runtime);
+  const fetched = await fetchSigningCertificate(sender, certificateUrl, signed.nowMs);
+  const inspection = fetched ? endpoint.inspect(signed) : undefined;
+  if (inspection === undefined || inspection.kind === "certificate_unknown") {
+    throw new Refusal("unavailable", "provider_away", SOON);
+  }
+  return inspection;
+}
+
+/** The confirmation comes before the 200: a provider repeats what was not acknowledged, so none is lost. */
+async function confirm(deps: AcceptDeps, url: string): Promise<void> {
+  if (!(await confirmSubscription(senderOf(deps.runtime), url))) {
+    throw new Refusal("unavailable", "provider_away", SOON);
+  }
+}
+
+async function answerHandshake(
+  deps: AcceptDeps,
+  endpoint: CachedEndpoint,
+  { header, secret }: Extract<Inspection, { kind: "handshake" }>,
+  requestId: string,
+): Promise<WebhookAnswer> {
+  const ctx = systemContext(deps.runtime, endpoint.tenantId, "webhook handshake", requestId);
+  const taken = await establishSecret(ctx, { id: endpoint.id, secret });
+  if (!taken) throw refusedSignature("mismatch", endpoint.refusedAnswer);
+  deps.count("challenge");
+  return { kind: "fixed", answer: { status: 200, headers: { [header]: secret }, body: "" } };
 }
 
 async function enqueue(
@@ -244,7 +304,7 @@ function signedRequest(runtime: Runtime, request: WebhookRequest, rawBody: Uint8
     headers: request.headers,
     query: queryOf(request.target),
     rawBody,
-    nowMs: runtime.clock.nowMs(),
+    nowMs: request.receivedAtMs ?? runtime.clock.nowMs(),
   };
 }
 

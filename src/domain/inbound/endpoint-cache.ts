@@ -54,6 +54,11 @@ export class EndpointCache {
     });
   }
 
+  /** What is known of a URL without asking, however old; undefined: nothing. */
+  peek(key: string): CachedEndpoint | null | undefined {
+    return this.#entries.get(key)?.endpoint;
+  }
+
   /** The endpoint with this id, also when it is disabled; null when it was deleted. */
   byId(id: string): CachedEndpoint | null | Promise<CachedEndpoint | null> {
     return this.#get(`#${id}`, () => findEndpointRowById(this.#runtime.sqlSystem, id));

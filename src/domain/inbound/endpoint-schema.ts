@@ -152,7 +152,7 @@ export const CreateEndpointInput = Type.Object(
 );
 export type CreateEndpointInput = Static<typeof CreateEndpointInput>;
 
-/** Fields present are changed; null resets to the default. The path and the secret have verbs of their own. */
+/** Fields present are changed; null resets to the default. */
 export const UpdateEndpointInput = Type.Partial(
   Type.Object({
     ...settings,
@@ -161,6 +161,11 @@ export const UpdateEndpointInput = Type.Partial(
     dedupeWindowSeconds: Nullable(settings.dedupeWindowSeconds),
     maxBodyBytes: Nullable(settings.maxBodyBytes),
     endpointPath: Type.String({ pattern: "^[A-Za-z0-9_-]{1,200}$" }),
+    secretKey: Type.String({
+      minLength: 1,
+      maxLength: 4096,
+      description: "Mends a wrong secret, at once; rotate-secret lets the old one verify too for a while.",
+    }),
   }),
   { additionalProperties: false },
 );

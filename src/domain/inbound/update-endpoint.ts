@@ -1,6 +1,7 @@
 import { emitAudit } from "../audit/emit-audit.ts";
-import { type Context, requireScope, withTenant } from "../context.ts";
+import { type Context, requireScope, type Transaction, withTenant } from "../context.ts";
 import { HubError, notFound } from "../errors.ts";
+import { sealSecret } from "../vault/seal-secret.ts";
 import { checkEndpoint } from "./check-endpoint.ts";
 import { requireIntegration } from "./create-endpoint.ts";
 import {
@@ -15,6 +16,7 @@ import {
   getEndpointRow,
   updateEndpointRow,
 } from "./endpoint-store.ts";
+import { secretLast4 } from "./endpoint-secret.ts";
 import { publishEndpointChange } from "./publish-endpoint-change.ts";
 import { presentEndpoint } from "./present-endpoint.ts";
 
@@ -42,9 +44,11 @@ export async function updateEndpoint(
   const row = await withTenant(ctx, async (tx) => {
     const current = await getEndpointRow(tx, ctx.tenantId, input.id, true);
     if (!current) throw notFound();
-    const changed = changedValues(current, input.changes);
-    if (Object.keys(changed).length === 0) return current;
-    await checkEndpoint(ctx, { ...current, ...changed }, undefined, { tx, row: current });
+    const { secretKey, ...changes } = input.changes;
+    const changed = changedValues(current, changes);
+    if (Object.keys(changed).length === 0 && secretKey === undefined) return current;
+    await checkEndpoint(ctx, { ...current, ...changed }, secretKey, { tx, row: current });
+    if (secretKey !== undefined) Object.assign(changed, await sealedSecret(ctx, tx, input.id, secretKey));
     if (changed.integrationId !== undefined) await requireIntegration(ctx, tx, changed.integrationId);
     try {
       await updateEndpointRow(tx, ctx.tenantId, input.id, changed);
@@ -64,7 +68,23 @@ export async function updateEndpoint(
   return presentEndpoint(ctx.runtime.config, row);
 }
 
-function changedValues(current: EndpointRow, changes: UpdateEndpointInput): Partial<EndpointValues> {
+async function sealedSecret(
+  ctx: Context,
+  tx: Transaction,
+  id: string,
+  secret: string,
+): Promise<Pick<EndpointValues, "secretKey" | "secretLast4">> {
+  const place = { tenantId: ctx.tenantId, table: "webhook_endpoints", rowId: id, column: "secret_key" };
+  return {
+    secretKey: await sealSecret(ctx.runtime, tx, place, secret),
+    secretLast4: secretLast4(secret),
+  };
+}
+
+function changedValues(
+  current: EndpointRow,
+  changes: Omit<UpdateEndpointInput, "secretKey">,
+): Partial<EndpointValues> {
   const { isEnabled, ...given } = changes;
   const values: Record<string, unknown> = {};
   for (const [field, value] of Object.entries(given)) {

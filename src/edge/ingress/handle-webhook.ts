@@ -1,9 +1,15 @@
 import type { Server } from "bun";
-import { acceptWebhook, type AcceptDeps, type WebhookAnswer } from "../../domain/inbound/accept-webhook.ts";
+import {
+  acceptWebhook,
+  type AcceptDeps,
+  type RefusalOutcome,
+  type WebhookAnswer,
+} from "../../domain/inbound/accept-webhook.ts";
 import { BODY_BYTES_MAX } from "../../domain/inbound/endpoint-schema.ts";
 import { ERRORS, type ErrorCode } from "../../domain/errors.ts";
 import { newId } from "../../platform/uuid.ts";
 import type { FastHistogram } from "../../platform/metrics.ts";
+import type { FixedAnswer } from "../../domain/inbound/schemes/scheme.ts";
 import { type BodyBudget, readBody } from "./read-body.ts";
 
 export interface IngressDeps extends AcceptDeps {
@@ -44,22 +50,27 @@ export async function handleWebhook(
   const { url, headers } = request;
   const query = url.indexOf("?", pathStart);
   const endpointKey = url.slice(pathStart + PREFIX.length, query < 0 ? undefined : query);
-  if (!/^[^/]+\/[A-Za-z0-9_-]{1,200}$/.test(endpointKey)) return refusal("not_found", newId());
+  if (!/^[^/]+\/[A-Za-z0-9_-]{1,200}$/.test(endpointKey)) {
+    deps.count("unknown_endpoint");
+    return refusal("not_found", newId());
+  }
   if (headers.get("host")?.includes(",")) {
-    deps.count("header_doubled");
-    return refusal("malformed_request", newId());
+    return refuseUnread(
+      deps,
+      { request, server, pathStart, endpointKey },
+      "malformed_request",
+      "header_doubled",
+    );
   }
   const declared = headers.get("content-length");
   const contentLength =
     declared === null ? (headers.has("transfer-encoding") ? undefined : 0) : Number(declared);
   if ((contentLength ?? 0) > BODY_BYTES_MAX) {
-    deps.count("too_large");
-    return refusal("body_too_large", newId());
+    return refuseUnread(deps, { request, server, pathStart, endpointKey }, "body_too_large", "too_large");
   }
   const reserved = contentLength ?? CHUNKED_BYTES_ASSUMED;
   if (server.pendingRequests > REQUESTS_IN_FLIGHT_MAX || !deps.budget.tryTake(reserved)) {
-    deps.count("busy");
-    return refusal("unavailable", newId(), 1);
+    return refuseUnread(deps, { request, server, pathStart, endpointKey }, "unavailable", "busy", 1);
   }
   try {
     const answer = await acceptWebhook(deps, {
@@ -80,7 +91,36 @@ export async function handleWebhook(
   }
 }
 
+/** Refuses before the endpoint was looked up and the body read. */
+function refuseUnread(
+  deps: IngressDeps,
+  seen: { request: Request; server: Server<undefined>; pathStart: number; endpointKey: string },
+  code: ErrorCode,
+  outcome: RefusalOutcome,
+  retryAfterSeconds?: number,
+): Response {
+  const { request, server, pathStart, endpointKey } = seen;
+  const id = newId();
+  deps.count(outcome);
+  deps.rejections.add({
+    id,
+    requestId: id,
+    request: {
+      method: request.method,
+      endpointKey,
+      target: request.url.slice(pathStart),
+      headers: request.headers,
+      socketAddress: () => server.requestIP(request)?.address ?? "",
+    },
+    body: undefined,
+    code,
+    cause: outcome,
+  });
+  return refusal(code, id, retryAfterSeconds);
+}
+
 function answerOf(answer: WebhookAnswer): Response {
+  if (answer.kind === "refused" && answer.answer !== undefined) return fixed(answer.answer, {});
   if (answer.kind === "refused")
     return refusal(answer.code, answer.requestId, answer.retryAfterSeconds, answer.allow);
   if (answer.kind === "fixed") return fixed(answer.answer, {});
@@ -91,14 +131,10 @@ function answerOf(answer: WebhookAnswer): Response {
   });
 }
 
-function fixed(
-  answer: { status: number; contentType?: string; body: string },
-  headers: Record<string, string>,
-): Response {
-  return new Response(answer.body === "" ? null : answer.body, {
-    status: answer.status,
-    headers: answer.contentType === undefined ? headers : { "content-type": answer.contentType, ...headers },
-  });
+function fixed(answer: FixedAnswer, headers: Record<string, string>): Response {
+  const all: Record<string, string> = { ...answer.headers, ...headers };
+  if (answer.contentType !== undefined) all["content-type"] = answer.contentType;
+  return new Response(answer.body === "" ? null : answer.body, { status: answer.status, headers: all });
 }
 
 /** One body for all causes of a code: it tells the sender what to do, and nobody what exists here. */

@@ -1,0 +1,26 @@
+import { ruleOf, type SignatureCause } from "../../schemes/scheme.ts";
+import type { RejectionCause } from "../rejection-cause.ts";
+import { explainByTrial } from "./explain-by-trial.ts";
+import { explainSignature } from "./explain-signature.ts";
+import { explainToken } from "./explain-token.ts";
+import type { ExplainInput } from "./explain-input.ts";
+
+/**
+ * Says for the operator why a request's proof was not accepted, and what to do. Computed when somebody looks, never
+ * while accepting.
+ *
+ * @param cause what the verifier found
+ * @returns at least one cause; none repeats a secret
+ */
+export async function explainRefusal(input: ExplainInput, cause: SignatureCause): Promise<RejectionCause[]> {
+  const rule = ruleOf(input.scheme, input.settings);
+  switch (rule.kind) {
+    case "signature":
+      return explainSignature(rule, input);
+    case "token":
+    case "basic":
+      return explainToken(rule, input);
+    default:
+      return explainByTrial(input, "secret" in rule ? rule.secret : undefined, cause);
+  }
+}
