@@ -29,6 +29,12 @@ export interface Runtime {
   shutdown: Shutdown;
 }
 
+/**
+ * Longest statement of hub_system. On edge it only fills caches, for senders who wait; a lost connection is noticed
+ * shortly after this time too.
+ */
+const SYSTEM_STATEMENT_TIMEOUT_MS = { edge: 10_000, others: 30_000 };
+
 /** Connections a process of one kind holds to Postgres, by role. */
 const POOL_SIZES: Record<string, { app: number; system: number }> = {
   edge: { app: 8, system: 4 },
@@ -67,7 +73,8 @@ export function createRuntime(
     url: config.databaseSystemUrl ?? roles.systemUrl,
     purpose: "system",
     max: pool.system,
-    statementTimeoutMs: 60_000,
+    statementTimeoutMs:
+      name === "edge" ? SYSTEM_STATEMENT_TIMEOUT_MS.edge : SYSTEM_STATEMENT_TIMEOUT_MS.others,
     log,
   });
   shutdown.add("postgres", () => Promise.all([sqlApp.end({ timeout: 5 }), sqlSystem.end({ timeout: 5 })]));

@@ -96,7 +96,8 @@ async function loseMaster(startRedis: () => Promise<ReplicatedRedis>, ackReplica
       `ACK_REPLICAS=${ackReplicas}: ${acknowledgedAtCut} acknowledged before the cut, ` +
         `${acknowledgedAtDeath - acknowledgedAtCut} between it and the kill, ` +
         `${sender.acknowledged.length} in all, ${lost.length} lost, a new master after ${promotedAfterMs} ms, recovered after ${recoveredAfterMs} ms, ` +
-        `answers ${JSON.stringify([...sender.answers])}`,
+        `answers ${JSON.stringify([...sender.answers])}, ` +
+        `slowest in ms ${JSON.stringify([...sender.slowestMs])}`,
     );
     expect(sender.givenUp).toEqual([]);
     if (ackReplicas > 0) expect(lost).toEqual([]);

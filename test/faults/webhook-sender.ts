@@ -72,6 +72,8 @@ export class WebhookSender {
   readonly acknowledged: Acknowledgement[] = [];
   /** Number of answers by status; 0 is none. */
   readonly answers = new Map<number, number>();
+  /** The longest wait for an answer, by status. */
+  readonly slowestMs = new Map<number, number>();
   /** Event ids that had no 200 after many tries. */
   readonly givenUp: string[] = [];
   inFlight = 0;
@@ -103,7 +105,10 @@ export class WebhookSender {
 
   async #sendUntilAcknowledged(endpoint: SenderEndpoint, eventId: string): Promise<void> {
     for (const giveUpMs = Date.now() + GIVE_UP_AFTER_MS; Date.now() < giveUpMs;) {
+      const sentAtMs = performance.now();
       const { status, receiptId } = await sendWebhook(endpoint, eventId);
+      const tookMs = Math.round(performance.now() - sentAtMs);
+      this.slowestMs.set(status, Math.max(this.slowestMs.get(status) ?? 0, tookMs));
       this.answers.set(status, (this.answers.get(status) ?? 0) + 1);
       if (status === 200) return void this.acknowledged.push({ eventId, receiptId });
       await Bun.sleep(RETRY_AFTER_MS);

@@ -45,6 +45,8 @@ export class FaultProxy {
   #blackHole = false;
   /** Delay of everything that comes by, in each direction. */
   latencyMs = 0;
+  /** Bandwidth of each connection in each direction; 0: no limit. */
+  bytesPerSecond = 0;
 
   private constructor(targetPort: number, converse: () => Conversation) {
     this.#targetPort = targetPort;
@@ -123,7 +125,8 @@ export class FaultProxy {
   ): Promise<void> {
     try {
       for await (const chunk of from as AsyncIterable<Buffer>) {
-        if (this.latencyMs > 0) await Bun.sleep(this.latencyMs);
+        const transferMs = this.bytesPerSecond > 0 ? (chunk.length / this.bytesPerSecond) * 1000 : 0;
+        if (this.latencyMs + transferMs > 0) await Bun.sleep(this.latencyMs + transferMs);
         if (link.deaf) continue;
         const passed: Buffer[] = [];
         for (const { bytes, point } of read(chunk)) {

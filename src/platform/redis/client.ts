@@ -19,12 +19,13 @@ interface RedisNode {
 
 /**
  * Settings by purpose; the timeouts were tried on a black-holed socket:
- * - ingest fails at once when Redis is away (no offline queue, no resend), so that the sender gets its 503 in time;
+ * - ingest fails at once when Redis is away (no offline queue, no resend), and a little before a second is over when it
+ *   is silent, so that the sender gets its 503 within that second;
  * - control work may be retried twice;
  * - consumers retry until they succeed, because nobody waits for them.
  */
 const PURPOSES: Record<RedisPurpose, RedisOptions> = {
-  ingest: { enableOfflineQueue: false, maxRetriesPerRequest: 0, commandTimeout: 1000, socketTimeout: 5000 },
+  ingest: { enableOfflineQueue: false, maxRetriesPerRequest: 0, commandTimeout: 900, socketTimeout: 5000 },
   control: { maxRetriesPerRequest: 2, commandTimeout: 2000, socketTimeout: 6000 },
   consumer: { maxRetriesPerRequest: null, commandTimeout: 10_000, socketTimeout: 12_000 },
   subscriber: { maxRetriesPerRequest: null },
