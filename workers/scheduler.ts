@@ -1,4 +1,5 @@
 import { watchConservation } from "../src/domain/health/watch-conservation.ts";
+import { limitDedupeMemory } from "../src/domain/inbound/limit-dedupe-memory.ts";
 import { enlistForgotten, rebuildAfterLoss } from "../src/domain/inbound/rebuild-inbound.ts";
 import { releaseHeld } from "../src/domain/inbound/release-held.ts";
 import { type Job, startJobs } from "../src/platform/jobs.ts";
@@ -33,6 +34,14 @@ const JOBS: readonly Job[] = [
     async run(runtime, lease) {
       const receipts = await enlistForgotten(runtime, lease);
       if (receipts > 0) runtime.log.warn({ receipts }, "forgotten receipts are due again");
+    },
+  },
+  {
+    name: "keep event ids within their memory",
+    everyMs: 10_000,
+    async run(runtime) {
+      const partitions = await limitDedupeMemory(runtime);
+      if (partitions > 0) runtime.log.warn({ partitions }, "event ids are forgotten early: memory is short");
     },
   },
   {

@@ -190,6 +190,10 @@ export const VARIABLES = {
   ),
   TENANT_CAPACITY_SHARE: fraction("share of the whole capacity that one tenant may fill", 0.25),
   DEDUPE_HOT_SECONDS: integer("time for which Redis remembers event ids", 43_200, 60, 604_800),
+  DEDUPE_MEMORY_SHARE: fraction(
+    "share of `maxmemory` (without one: of the Redis machine's memory) that event ids may take; beyond it Redis forgets the oldest early, and Postgres judges them",
+    0.25,
+  ),
   LOG_BODY_MAX_BYTES: integer("bytes of a body kept in a log row", 65_536, 0, 1_048_576),
   TRUSTED_PROXIES: list("addresses or CIDR ranges whose forwarding headers count", cidr),
   API_RATE_LIMIT: limit("management calls of one tenant: requests/seconds", "600/60"),

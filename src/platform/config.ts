@@ -27,6 +27,7 @@ export interface Config {
   streamCapacity: number;
   tenantCapacityShare: number;
   dedupeHotSeconds: number;
+  dedupeMemoryShare: number;
   logBodyMaxBytes: number;
   trustedProxies: string[];
   apiRateLimit: WindowLimit;

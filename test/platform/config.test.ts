@@ -36,6 +36,7 @@ const DEFAULTS = {
   streamCapacity: 1_000_000,
   tenantCapacityShare: 0.25,
   dedupeHotSeconds: 43_200,
+  dedupeMemoryShare: 0.25,
   logBodyMaxBytes: 65_536,
   trustedProxies: [],
   apiRateLimit: { limit: 600, windowSeconds: 60 },

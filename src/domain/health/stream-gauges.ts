@@ -1,6 +1,7 @@
 import { createGauge } from "../../platform/metrics.ts";
 import { inboundKeys } from "../../platform/redis/keys.ts";
 import type { Runtime } from "../../platform/runtime.ts";
+import { readDedupeWindowSeconds } from "../inbound/dedupe-window.ts";
 
 /** Sums over the partitions of one topic. */
 interface TopicDepth {
@@ -74,17 +75,19 @@ export function registerStreamGauges(runtime: Runtime): () => Promise<void> {
   gauge("hub_stream_oldest_seconds", "Age of the oldest entry of a topic", (depth) => depth.oldestSeconds);
   gauge("hub_retry_depth", "Messages that wait for their next attempt", (depth) => depth.retrying);
   gauge("hub_held_depth", "Messages that wait for a paused endpoint", (depth) => depth.held);
+  let dedupeWindowSeconds = runtime.config.dedupeHotSeconds;
   createGauge(runtime.metrics, {
     name: "hub_dedupe_window_seconds",
-    help: "Time for which Redis remembers event ids; Postgres judges beyond it",
-    aggregator: "max",
-    read: () => [{ value: runtime.config.dedupeHotSeconds }],
+    help: "Time for which Redis remembers event ids, less than DEDUPE_HOT_SECONDS where memory is short; Postgres judges beyond it",
+    aggregator: "min",
+    read: () => [{ value: dedupeWindowSeconds }],
   });
   return async () => {
     if (performance.now() - readAtMs < READING_LIFETIME_MS) return;
     readAtMs = performance.now();
     try {
       depths = [await readInboundDepth(runtime)];
+      dedupeWindowSeconds = await readDedupeWindowSeconds(runtime);
     } catch (error) {
       depths = [];
       runtime.log.warn({ err: error }, "stream depth not read");

@@ -1,11 +1,18 @@
 import type { Runtime } from "../../platform/runtime.ts";
 import { INCARNATION_KEY } from "../../platform/redis/keys.ts";
 import { timeOfId } from "../../platform/uuid.ts";
+import { clockToleranceMs, readSeenSpans, rememberedSinceMs, type SeenSpan } from "./dedupe-window.ts";
 import type { EndpointCache } from "./endpoint-cache.ts";
 import type { ReceiptFacts } from "./finished-receipt.ts";
 
 /** Time for which "there is nothing older to look at" is believed. */
 const EMPTY_CHECK_MS = 60_000;
+
+/** Time for which the begin of Redis' memory is believed: forgetting early is announced ten seconds before. */
+const SPAN_CHECK_MS = 2_000;
+
+/** Window of an id that is only the body's hash (see accept.lua). */
+const BODY_HASH_WINDOW_MS = 300_000;
 
 /** Longest `dedupeWindowSeconds` of an endpoint. */
 const WINDOW_MAX_MS = 30 * 86_400_000;
@@ -16,13 +23,16 @@ interface Match {
 }
 
 /**
- * The cold tier of deduplication: events that came back later than Redis remembers. Only receipts from before Redis'
- * memory are looked at, in one query a batch, and none at all while there are none.
+ * The cold tier of deduplication: events that came back later than Redis remembers, also where it had to forget early
+ * (limit-dedupe-memory.ts). Only receipts from before Redis' memory are looked at, in one query a batch, and none at all while there are none.
  */
 export class LateDuplicates {
   readonly #runtime: Runtime;
   readonly #endpoints: EndpointCache;
+  #spansReadAtMs = Number.NEGATIVE_INFINITY;
+  #spans: readonly SeenSpan[] = [];
   #checkedAtMs = Number.NEGATIVE_INFINITY;
+  #checkedBoundaryMs = 0;
   #memorySinceMs = 0;
   #hasOlder = false;
 
@@ -36,12 +46,14 @@ export class LateDuplicates {
    * duplicate is then processed once more, under its own id.
    */
   async find(receipts: readonly ReceiptFacts[]): Promise<Map<string, string>> {
-    const candidates = receipts.filter(({ eventId }) => eventId !== null);
-    if (candidates.length === 0) return new Map();
+    if (receipts.length === 0) return new Map();
     try {
       const boundaryMs = await this.#boundaryMs();
       if (boundaryMs === undefined) return new Map();
-      return await this.#lookUp(candidates, boundaryMs);
+      const candidates = receipts.filter(
+        ({ id, eventId }) => eventId !== null || timeOfId(id) - BODY_HASH_WINDOW_MS < boundaryMs,
+      );
+      return candidates.length === 0 ? new Map() : await this.#lookUp(candidates, boundaryMs);
     } catch (error) {
       this.#runtime.log.warn({ err: error }, "late duplicates not looked up");
       return new Map();
@@ -50,23 +62,28 @@ export class LateDuplicates {
 
   /** Receipts older than this are out of Redis' memory; undefined: there are none. */
   async #boundaryMs(): Promise<number | undefined> {
-    const { clock, redis, sqlSystem } = this.#runtime;
+    const { clock, redis, sqlSystem, config } = this.#runtime;
     const nowMs = clock.nowMs();
-    if (nowMs - this.#checkedAtMs > EMPTY_CHECK_MS) {
+    if (nowMs - this.#spansReadAtMs > SPAN_CHECK_MS) {
+      this.#spans = await readSeenSpans(this.#runtime);
+      this.#spansReadAtMs = nowMs;
+    }
+    const isDue = nowMs - this.#checkedAtMs > EMPTY_CHECK_MS;
+    if (isDue) {
       const incarnation = await redis.get(INCARNATION_KEY);
       this.#memorySinceMs = incarnation === null ? nowMs : timeOfId(incarnation);
-      const boundary = new Date(this.#boundary(nowMs));
+    }
+    const remembered = rememberedSinceMs(this.#spans, config.dedupeHotSeconds, nowMs);
+    const boundaryMs = Math.max(this.#memorySinceMs, remembered + clockToleranceMs(config.dedupeHotSeconds));
+    if (isDue || boundaryMs > this.#checkedBoundaryMs) {
       const [row] = await sqlSystem`
         select 1 from webhook_receipts
-        where created_at >= ${new Date(nowMs - WINDOW_MAX_MS)} and created_at < ${boundary} limit 1`;
+        where created_at >= ${new Date(nowMs - WINDOW_MAX_MS)} and created_at < ${new Date(boundaryMs)} limit 1`;
       this.#hasOlder = row !== undefined;
       this.#checkedAtMs = nowMs;
+      this.#checkedBoundaryMs = boundaryMs;
     }
-    return this.#hasOlder ? this.#boundary(nowMs) : undefined;
-  }
-
-  #boundary(nowMs: number): number {
-    return Math.max(this.#memorySinceMs, nowMs - this.#runtime.config.dedupeHotSeconds * 1000);
+    return this.#hasOlder ? boundaryMs : undefined;
   }
 
   async #lookUp(receipts: readonly ReceiptFacts[], boundaryMs: number): Promise<Map<string, string>> {
@@ -91,6 +108,7 @@ export class LateDuplicates {
   }
 
   async #windowStartMs(receipt: ReceiptFacts): Promise<number> {
+    if (receipt.eventId === null) return timeOfId(receipt.id) - BODY_HASH_WINDOW_MS;
     const endpoint = await this.#endpoints.byId(receipt.endpointId);
     return timeOfId(receipt.id) - (endpoint?.dedupeWindowSeconds ?? 0) * 1000;
   }

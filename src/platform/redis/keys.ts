@@ -50,10 +50,18 @@ export function inboundKeys(partition: number): InboundKeys {
 
 /**
  * HASH of remembered event ids of one generation; field = 12 bytes of a hash, value = first receipt id and body hash.
- * A generation lasts DEDUPE_HOT_SECONDS and is kept for two of them.
+ * A generation lasts DEDUPE_HOT_SECONDS and is kept for two of them, or less where memory is short.
  */
 export function seenKey(partition: number, generation: number): string {
   return `${partitionTag(partition)}:in:seen:${generation}`;
+}
+
+/**
+ * HASH since, announced, began (ms) of what a partition remembers where it was forgotten early; see forget-seen.lua.
+ * Expires with the generations that it tells of.
+ */
+export function seenSpanKey(partition: number): string {
+  return `${partitionTag(partition)}:in:seen:span`;
 }
 
 /** STRING, GCRA state of one endpoint's `rateLimit`; expires when the limit is idle. */
