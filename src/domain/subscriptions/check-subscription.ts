@@ -1,0 +1,134 @@
+import { Value } from "@sinclair/typebox/value";
+import { addressPolicyOf } from "../../platform/egress/address-policy.ts";
+import { isSendableName } from "../../platform/egress/request-head.ts";
+import type { Context } from "../context.ts";
+import type { FieldError } from "../errors.ts";
+import { readEventPattern } from "../events/event-type.ts";
+import { checkTemplate } from "../transformations/check-template.ts";
+import { jsonataPoolOf } from "../transformations/runtime-pool.ts";
+import { AUTH_CONFIGS } from "./auth-config.ts";
+import { compileFilter } from "./event-filter.ts";
+import type { SubscriptionValues } from "./store.ts";
+
+/** What is judged: the subscription as it is to be stored, its authentication still open. */
+export type CheckedSubscription = Pick<
+  SubscriptionValues,
+  | "url"
+  | "eventTypes"
+  | "filter"
+  | "authType"
+  | "authConfig"
+  | "headers"
+  | "transformTemplate"
+  | "signatureForm"
+>;
+
+const HEADERS_MAX = 30;
+/** Printable ASCII: what a header value can carry without being changed on the way. */
+const HEADER_TEXT = /^(?:[!-~](?:[ -~]*[!-~])?)?$/;
+/** Headers that the hub writes itself, and those whose place is `authConfig`, because headers are shown to readers. */
+const OWN_HEADER = /^(?:content-type|content-encoding|webhook-.*|traceparent|tracestate)$/;
+const SECRET_HEADER = /^(?:authorization|cookie|x-api-key|x-auth-token|api-key)$/;
+
+/**
+ * Judges a subscription as a whole, so that what is saved also works: address, patterns, filter, headers,
+ * authentication, template and signature.
+ *
+ * @returns every fault with its path
+ */
+export async function checkSubscription(
+  ctx: Context,
+  subscription: CheckedSubscription,
+): Promise<FieldError[]> {
+  const { filter, transformTemplate } = subscription;
+  const compiled = filter === null ? undefined : compileFilter(filter);
+  return [
+    ...addressFaults(ctx, "/url", subscription.url),
+    ...patternFaults(subscription.eventTypes),
+    ...(compiled === undefined || compiled.ok ? [] : compiled.errors),
+    ...headerFaults(subscription.headers),
+    ...authFaults(ctx, subscription),
+    ...signatureFaults(subscription.signatureForm),
+    ...(transformTemplate === null ? [] : await checkTemplate(jsonataPoolOf(ctx.runtime), transformTemplate)),
+  ];
+}
+
+/** Patterns as they are stored: dotted, in lower case, each once. Those that are none stay, to be told as faults. */
+export function storedPatterns(given: readonly string[]): string[] {
+  return [...new Set(given.map((pattern) => readEventPattern(pattern) ?? pattern))];
+}
+
+/** Custom headers as they are stored: names in lower case. */
+export function storedHeaders(given: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(given).map(([name, value]) => [name.toLowerCase(), value]));
+}
+
+function addressFaults(ctx: Context, path: string, url: string): FieldError[] {
+  const target = addressPolicyOf(ctx.runtime.config).checkUrl(url);
+  return "code" in target ? [{ path, message: `${target.code}: ${target.message}` }] : [];
+}
+
+function patternFaults(patterns: readonly string[]): FieldError[] {
+  return patterns.flatMap((pattern, index) =>
+    readEventPattern(pattern) === undefined
+      ? [
+          {
+            path: `/eventTypes/${index}`,
+            message: "must be a dotted type such as order.created, order.* or *",
+          },
+        ]
+      : [],
+  );
+}
+
+function headerFaults(headers: Readonly<Record<string, string>>): FieldError[] {
+  const entries = Object.entries(headers);
+  if (entries.length > HEADERS_MAX) return [{ path: "/headers", message: `must be at most ${HEADERS_MAX}` }];
+  return entries.flatMap(([name, value]) => {
+    const path = `/headers/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+    if (SECRET_HEADER.test(name))
+      return [{ path, message: "belongs into authConfig, which is not shown to readers" }];
+    const message = nameFault(name);
+    if (message !== undefined) return [{ path, message }];
+    return HEADER_TEXT.test(value) ? [] : [{ path, message: "must be printable ASCII" }];
+  });
+}
+
+function nameFault(name: string): string | undefined {
+  if (!isSendableName(name)) return "is no header that may be set";
+  return OWN_HEADER.test(name.toLowerCase()) ? "is written by the hub itself" : undefined;
+}
+
+function authFaults(ctx: Context, subscription: CheckedSubscription): FieldError[] {
+  const { authType, authConfig } = subscription;
+  if (authType === "NONE")
+    return authConfig === null
+      ? []
+      : [{ path: "/authConfig", message: "must be left out with authType NONE" }];
+  if (authConfig === null) return [{ path: "/authConfig", message: `is needed with authType ${authType}` }];
+  const faults = [...Value.Errors(AUTH_CONFIGS[authType], authConfig)].map((error) => ({
+    path: `/authConfig${error.path}`,
+    message: error.message,
+  }));
+  if (faults.length > 0) return faults.slice(0, 5);
+  if (authType === "OAUTH2")
+    return addressFaults(ctx, "/authConfig/tokenUrl", String(authConfig["tokenUrl"]));
+  const isQuery = authType === "API_KEY" && authConfig["in"] === "query";
+  return isQuery ? [] : namesFaults(authConfig, "/authConfig", ["name", "header", "timestampHeader"]);
+}
+
+function signatureFaults(form: CheckedSubscription["signatureForm"]): FieldError[] {
+  return form === null ? [] : namesFaults(form, "/signature", ["header", "timestampHeader"]);
+}
+
+function namesFaults(
+  config: Readonly<Record<string, unknown>>,
+  at: string,
+  fields: readonly string[],
+): FieldError[] {
+  return fields.flatMap((field) => {
+    const name = config[field];
+    const message = typeof name === "string" ? nameFault(name) : undefined;
+    return message === undefined ? [] : [{ path: `${at}/${field}`, message }];
+  });
+}

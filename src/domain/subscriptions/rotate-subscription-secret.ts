@@ -1,0 +1,62 @@
+import { emitAudit } from "../audit/emit-audit.ts";
+import { type Context, requireScope, withTenant } from "../context.ts";
+import { notFound } from "../errors.ts";
+import { openSecret } from "../vault/open-secret.ts";
+import { sealSecret } from "../vault/seal-secret.ts";
+import { announceSubscription } from "./announce-subscription.ts";
+import { SUBSCRIPTION_TABLE } from "./compile-subscription.ts";
+import type { RotatedSubscriptionSecret, RotateSubscriptionSecretInput } from "./schema.ts";
+import { SIGNATURE_FORM_DEFAULT } from "./signature-form.ts";
+import { getSubscriptionRow, updateSubscriptionRow } from "./store.ts";
+import { newSubscriptionSecret, publicKeyText, subscriptionSecretLast4 } from "./subscription-secret.ts";
+
+const OVERLAP_SECONDS_DEFAULT = 86_400;
+
+/** Old secrets that sign at a time; each costs a signature of every attempt. */
+const PREVIOUS_SECRETS_MAX = 4;
+
+/**
+ * Replaces the signing secret. Deliveries carry a signature of the old one too during the overlap (0 to 7 days, one day
+ * when left out), so that the receiver can change over without losing an event.
+ *
+ * @throws HubError 403 `forbidden`; 404 `not_found`; 422 `invalid_input` for a secret that does not suit the signature
+ */
+export async function rotateSubscriptionSecret(
+  ctx: Context,
+  input: { id: string } & RotateSubscriptionSecretInput,
+): Promise<RotatedSubscriptionSecret> {
+  requireScope(ctx, "webhooks:write");
+  const overlapSeconds = input.overlapSeconds ?? OVERLAP_SECONDS_DEFAULT;
+  const place = { tenantId: ctx.tenantId, table: SUBSCRIPTION_TABLE, rowId: input.id };
+  const rotated = await withTenant(ctx, async (tx) => {
+    const row = await getSubscriptionRow(tx, ctx.tenantId, input.id, true);
+    if (row === undefined) throw notFound();
+    const form = row.signatureForm ?? SIGNATURE_FORM_DEFAULT;
+    const secret = newSubscriptionSecret(form, input.secretKey);
+    const nowMs = ctx.runtime.clock.nowMs();
+    const expiresAt = new Date(nowMs + overlapSeconds * 1000).toISOString();
+    const previous = row.previousSecrets.filter((old) => Date.parse(old.expiresAt) > nowMs);
+    if (overlapSeconds > 0 && row.secretKey !== null) {
+      // A blob is bound to its field, so the old secret is opened and sealed anew for the field that it moves to.
+      const old = await openSecret(ctx.runtime, tx, { ...place, column: "secret_key" }, row.secretKey);
+      const moved = { ...place, column: "previous_secrets", path: expiresAt };
+      previous.push({ sealed: await sealSecret(ctx.runtime, tx, moved, old), expiresAt });
+    }
+    const publicKey = publicKeyText(form, secret);
+    await updateSubscriptionRow(tx, ctx.tenantId, input.id, {
+      secretKey: await sealSecret(ctx.runtime, tx, { ...place, column: "secret_key" }, secret),
+      secretLast4: subscriptionSecretLast4(secret),
+      publicKey,
+      previousSecrets: previous.slice(-PREVIOUS_SECRETS_MAX),
+    });
+    await emitAudit(tx, ctx, {
+      verb: "webhook_subscription.rotate_secret",
+      objectType: "webhook_subscription",
+      objectId: input.id,
+      changedFields: ["secretKey"],
+    });
+    return { secretKey: secret, publicKey, previousExpiresAt: overlapSeconds > 0 ? expiresAt : null };
+  });
+  await announceSubscription(ctx, input.id);
+  return rotated;
+}

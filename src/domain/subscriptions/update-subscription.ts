@@ -1,0 +1,159 @@
+import { isDeepStrictEqual } from "node:util";
+import { emitAudit } from "../audit/emit-audit.ts";
+import { type Context, requireScope, type Transaction, withTenant } from "../context.ts";
+import { type FieldError, invalidInput, notFound } from "../errors.ts";
+import { openSecret } from "../vault/open-secret.ts";
+import { announceSubscription } from "./announce-subscription.ts";
+import { AUTH_SECRET_FIELD } from "./auth-config.ts";
+import { checkSubscription, storedHeaders, storedPatterns } from "./check-subscription.ts";
+import { SUBSCRIPTION_TABLE } from "./compile-subscription.ts";
+import { presentSubscription } from "./present-subscription.ts";
+import {
+  CONTENT_TYPE_DEFAULT,
+  RETRY_INTERVALS_DEFAULT,
+  type Subscription,
+  type UpdateSubscriptionInput,
+} from "./schema.ts";
+import { openStoredAuth, sealAuth } from "./seal-auth.ts";
+import { SIGNATURE_FORM_DEFAULT } from "./signature-form.ts";
+import { signingSecretFault } from "./signing-secret.ts";
+import {
+  getSubscriptionRow,
+  resetFailures,
+  type SubscriptionRow,
+  type SubscriptionValues,
+  updateSubscriptionRow,
+} from "./store.ts";
+import { publicKeyText } from "./subscription-secret.ts";
+
+/**
+ * Changes the fields present; `null` resets a field. The whole subscription is judged as it will stand. `authConfig` is
+ * replaced as a whole, but its secret may be left out while `authType` (and, for OAUTH2, `tokenUrl`) stays.
+ *
+ * @throws HubError 403 `forbidden`; 404 `not_found`; 422 `invalid_input` with the path of each fault
+ */
+export async function updateSubscription(
+  ctx: Context,
+  input: { id: string; changes: UpdateSubscriptionInput },
+): Promise<Subscription> {
+  requireScope(ctx, "webhooks:write");
+  const { id, changes } = input;
+  const row = await withTenant(ctx, async (tx) => {
+    const current = await getSubscriptionRow(tx, ctx.tenantId, id, true);
+    if (current === undefined) throw notFound();
+    const storedAuth = await openStoredAuth(ctx, tx, current);
+    const wanted = { ...current, ...plainChanges(ctx, current, changes) };
+    const { authConfig, faults } = wantedAuth(
+      { ...current, authConfig: storedAuth },
+      wanted.authType,
+      changes,
+    );
+    faults.push(...(await checkSubscription(ctx, { ...wanted, authConfig })));
+    faults.push(...(await signatureFaults(ctx, tx, current, wanted)));
+    if (faults.length > 0) throw invalidInput(faults);
+    const changed = changedFields(current, wanted);
+    if (wanted.authType !== current.authType || !isDeepStrictEqual(authConfig, storedAuth))
+      changed.authConfig = await sealAuth(ctx, tx, { id, authType: wanted.authType, authConfig });
+    if (Object.keys(changed).length === 0) return current;
+    await updateSubscriptionRow(tx, ctx.tenantId, id, changed);
+    if (changed.status === "ACTIVE") await resetFailures(tx, ctx.tenantId, id);
+    await emitAudit(tx, ctx, {
+      verb: "webhook_subscription.update",
+      objectType: "webhook_subscription",
+      objectId: id,
+      changedFields: Object.keys(changed),
+    });
+    return (await getSubscriptionRow(tx, ctx.tenantId, id))!;
+  });
+  await announceSubscription(ctx, id);
+  return presentSubscription(row);
+}
+
+type Values = Omit<SubscriptionValues, "id" | "tenantId" | "createdBy">;
+
+/** The fields as they are to stand, authentication's configuration apart. */
+function plainChanges(
+  ctx: Context,
+  current: SubscriptionRow,
+  changes: UpdateSubscriptionInput,
+): Partial<Values> {
+  const { isEnabled, authConfig: _apart, signature, ...given } = changes;
+  const defaults: Partial<Values> = {
+    authType: "NONE",
+    contentType: CONTENT_TYPE_DEFAULT,
+    headers: {},
+    retryEnabled: true,
+    maxRetries: ctx.runtime.config.webhookMaxRetries,
+    retryIntervals: [...RETRY_INTERVALS_DEFAULT],
+    orderingMode: "NONE",
+  };
+  const values: Record<string, unknown> = {};
+  for (const [field, value] of Object.entries(given)) {
+    if (value !== undefined) values[field] = value ?? defaults[field as keyof Values] ?? null;
+  }
+  if (signature !== undefined) values["signatureForm"] = signature;
+  if (given.eventTypes !== undefined) values["eventTypes"] = storedPatterns(given.eventTypes);
+  if (given.headers) values["headers"] = storedHeaders(given.headers);
+  // The shorthand leaves a disabled one disabled when it says what is so already.
+  if (isEnabled !== undefined && given.status === undefined && isEnabled !== (current.status === "ACTIVE"))
+    values["status"] = isEnabled ? "ACTIVE" : "PAUSED";
+  if (values["status"] !== undefined) values["disabledReason"] = null;
+  return values as Partial<Values>;
+}
+
+/** The authentication as it is to stand, its secret open; one that is left out is the stored one. */
+function wantedAuth(
+  stored: SubscriptionRow,
+  authType: SubscriptionRow["authType"],
+  changes: UpdateSubscriptionInput,
+): { authConfig: Record<string, unknown> | null; faults: FieldError[] } {
+  if (authType === "NONE") return { authConfig: changes.authConfig ?? null, faults: [] };
+  const isSameType = authType === stored.authType;
+  if (changes.authConfig === undefined || changes.authConfig === null)
+    return {
+      authConfig: changes.authConfig === undefined && isSameType ? stored.authConfig : null,
+      faults: [],
+    };
+  const given = changes.authConfig;
+  const field = AUTH_SECRET_FIELD[authType];
+  if (given[field] !== undefined || !isSameType || stored.authConfig === null)
+    return { authConfig: given, faults: [] };
+  const isMoved = authType === "OAUTH2" && given["tokenUrl"] !== stored.authConfig["tokenUrl"];
+  const message = "must be given again when tokenUrl changes, because it is sent there";
+  return {
+    authConfig: { ...given, [field]: stored.authConfig[field] },
+    faults: isMoved ? [{ path: `/authConfig/${field}`, message }] : [],
+  };
+}
+
+/** A new form of the signature must suit the secret that is there. */
+async function signatureFaults(
+  ctx: Context,
+  tx: Transaction,
+  current: SubscriptionRow,
+  wanted: Values & { publicKey: string | null },
+): Promise<FieldError[]> {
+  if (isDeepStrictEqual(current.signatureForm, wanted.signatureForm) || current.secretKey === null) return [];
+  const form = wanted.signatureForm ?? SIGNATURE_FORM_DEFAULT;
+  const place = {
+    tenantId: ctx.tenantId,
+    table: SUBSCRIPTION_TABLE,
+    rowId: current.id,
+    column: "secret_key",
+  };
+  const secret = await openSecret(ctx.runtime, tx, place, current.secretKey);
+  wanted.publicKey = publicKeyText(form, secret);
+  const fault = signingSecretFault(form, secret);
+  if (fault === undefined) return [];
+  const message = `the stored secret does not suit it (it ${fault}); rotate the secret first`;
+  return [{ path: "/signature", message }];
+}
+
+function changedFields(current: SubscriptionRow, wanted: Values): Partial<Values> {
+  const changed: Record<string, unknown> = {};
+  for (const [field, value] of Object.entries(wanted)) {
+    if (field === "authConfig" || isDeepStrictEqual(value, current[field as keyof SubscriptionRow])) continue;
+    changed[field] = value;
+  }
+  return changed as Partial<Values>;
+}
