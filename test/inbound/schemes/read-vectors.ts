@@ -8,6 +8,7 @@ import {
   type SchemeSettings,
   type SecretRule,
 } from "../../../src/domain/inbound/schemes/scheme.ts";
+import { rememberCertificate } from "../../../src/domain/inbound/schemes/signing-certificates.ts";
 import { NOW_MS, type SignedSample } from "./signed-requests.ts";
 
 /** One request of a provider, as it stands in `vectors/<scheme>.json`; the file holds a list of them. */
@@ -25,6 +26,14 @@ export interface Vector {
   /** Headers of which every byte counts; all of them when left out. */
   proof?: string[];
   body: string;
+  /** Without the question mark. */
+  query?: string;
+  /** Where the URL is signed and another than the samples' one. */
+  publicUrl?: string;
+  /** False where only some fields of the body are signed, or a token stands in it. */
+  bodySigned?: false;
+  /** What stands at the address of the certificate. */
+  certificate?: { url: string; pem: string };
   /** When the request arrives; the samples' time when left out. */
   nowMs?: number;
   /** Null: the body stands for it. `unique`: another one for each request. */
@@ -62,6 +71,10 @@ export function readVectors(): SchemeVector[] {
 /** A vector as a sample that the tests of changed bytes take. */
 export function sampleOf(vector: SchemeVector): SignedSample {
   const settings = vector.settings ?? {};
+  const { certificate } = vector;
+  if (certificate !== undefined) {
+    rememberCertificate(certificate.url, certificate.pem, vector.nowMs ?? NOW_MS);
+  }
   return {
     label: vector.label,
     scheme: vector.scheme.name,
@@ -69,10 +82,12 @@ export function sampleOf(vector: SchemeVector): SignedSample {
     settings,
     secret: vector.secret,
     headers: vector.headers,
-    query: "",
+    query: vector.query ?? "",
+    ...(vector.publicUrl === undefined ? {} : { publicUrl: vector.publicUrl }),
     body: vector.body,
     signedHeaders: vector.proof ?? headersOf(ruleOf(vector.scheme, settings), vector.headers),
-    bodyIsSigned: ["signature", "composed", "certificate"].includes(ruleOf(vector.scheme, settings).kind),
+    bodyIsSigned:
+      vector.bodySigned !== false && ["signature", "composed"].includes(ruleOf(vector.scheme, settings).kind),
     nowMs: vector.nowMs ?? NOW_MS,
   };
 }

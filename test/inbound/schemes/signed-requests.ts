@@ -13,6 +13,8 @@ export interface SignedSample {
   secret: string;
   headers: Record<string, string>;
   query: string;
+  /** Address under which the sender knows the hub; left out: one with the query `a=1`. */
+  publicUrl?: string;
   body: string;
   /** Headers of which every byte counts. */
   signedHeaders: string[];
@@ -41,12 +43,12 @@ export function hmacText(
 
 /** A sample as the verifier takes it, with parts replaced. */
 export function requestOf(
-  sample: Pick<SignedSample, "headers" | "query" | "body" | "nowMs">,
+  sample: Pick<SignedSample, "headers" | "query" | "body" | "nowMs" | "publicUrl">,
   change: Partial<SignedRequest> = {},
 ): SignedRequest {
   return {
     method: "POST",
-    publicUrl: () => "https://hub.example.com/webhooks/acme/orders?a=1",
+    publicUrl: () => sample.publicUrl ?? "https://hub.example.com/webhooks/acme/orders?a=1",
     headers: new Headers(sample.headers),
     query: sample.query,
     rawBody: new TextEncoder().encode(sample.body),

@@ -70,8 +70,8 @@ function composeItems(rawBody: Uint8Array): Composition | { cause: SignatureCaus
   return { proofs };
 }
 
-function isScalar(value: unknown): value is string | number {
-  return typeof value === "string" || typeof value === "number";
+function isScalar(value: unknown): value is string | number | boolean {
+  return ["string", "number", "boolean"].includes(typeof value);
 }
 
 function readItems(text: string | undefined): Item[] | undefined {
