@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { createHmac } from "node:crypto";
 import { Stripe } from "stripe";
 import { gzipSync } from "node:zlib";
@@ -14,6 +14,7 @@ import { newId } from "../../src/platform/uuid.ts";
 import { type EdgeFixture, makeEndpoint, SECRET, sendGithub, startEdge, TestClock } from "./edge-fixture.ts";
 
 const TIMEOUT_MS = 60_000;
+setDefaultTimeout(TIMEOUT_MS);
 const clock = new TestClock();
 let edge: EdgeFixture;
 let apiKey: string;
