@@ -7,6 +7,7 @@ import { HubError } from "../domain/errors.ts";
 import { type Command, COMMANDS, type Options } from "./commands.ts";
 import { configTable } from "./config-table.ts";
 import { findServices } from "./find-services.ts";
+import { schemeTable } from "./scheme-table.ts";
 import { restartHub } from "./restart-hub.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -21,6 +22,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     const [words, rest] = splitWords(args);
     if (words === "" || words === "help") return print(usage());
     if (words === "config") return print(configTable());
+    if (words === "schemes") return print(schemeTable());
     if (words === "migrate") return print(JSON.stringify(await migrateDatabase()));
     if (words === "restart") return print(JSON.stringify(await restartHub(loadConfig().hubHome)));
     const command = COMMANDS[words];
@@ -96,6 +98,7 @@ function usage(): string {
     "  bun run hub migrate\n      bring the schema of DATABASE_URL up to date; start does it by itself",
     "  bun run hub restart\n      replace the edge and worker processes of a running start, one after the other, without an outage",
     "  bun run hub config\n      list every environment variable with its default, as a Markdown table",
+    "  bun run hub schemes\n      list every signature scheme of inbound webhooks, as a Markdown table",
     "",
     "Works on the hub that `start` runs in HUB_HOME (.hub), or on DATABASE_URL and REDIS_URL when they are set.",
   ].join("\n");

@@ -18,6 +18,7 @@ import { receiptRoutes } from "./routes/receipts.ts";
 import { serviceRoutes } from "./routes/services.ts";
 import { tenantRoutes } from "./routes/tenants.ts";
 import { webhookEndpointRoutes } from "./routes/webhook-endpoints.ts";
+import { webhookSchemeRoutes } from "./routes/webhook-schemes.ts";
 import { webhookRejectionRoutes } from "./routes/webhook-rejections.ts";
 
 /** The management API: everything over HTTP except inbound webhooks, which never enter the framework. */
@@ -43,6 +44,7 @@ export function createApp(runtime: Runtime, ingress?: AcceptDeps) {
     .use(apiKeyRoutes(runtime))
     .use(auditLogRoutes(runtime))
     .use(webhookEndpointRoutes(runtime))
+    .use(webhookSchemeRoutes(runtime))
     .use(receiptRoutes(runtime))
     .use(webhookRejectionRoutes(runtime, ingress))
     .use(deadLetterRoutes(runtime))

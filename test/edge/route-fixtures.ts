@@ -138,6 +138,7 @@ export const ROUTE_FIXTURES: Readonly<Record<string, RouteFixture>> = {
     make: makeEndpoint,
     body: () => ({}),
   },
+  "GET /api/v1/webhooks/schemes": { scope: "webhooks:read" },
   "GET /api/v1/webhooks/receipts": { scope: "webhooks:read" },
   "GET /api/v1/webhooks/receipts/{id}": { scope: "webhooks:read", make: makeReceipt },
   "POST /api/v1/webhooks/receipts/{id}/replay": { scope: "webhooks:write", make: makeReceipt },
