@@ -16,8 +16,7 @@ import { toggle, wholeNumber, wholeNumbers } from "./support/command-line.ts";
 import { driveLoad } from "./support/drive-load.ts";
 import { type HubStores, openStores } from "./support/hub-stores.ts";
 import {
-  createEndpoint,
-  createTenant,
+  createSenders,
   hubProcesses,
   type HubUnderTest,
   readServices,
@@ -28,8 +27,6 @@ import { publishResult } from "./support/results.ts";
 import { findSustainedRate } from "./support/sustained-rate.ts";
 import { prepareRequests, provideWrk } from "./support/wrk.ts";
 
-const TENANTS = 10;
-const ENDPOINTS_OF_A_TENANT = 10;
 const BODY_BYTES = 1024;
 
 /** Rounds of the rows that explain the main one; three are enough to tell what differs. */
@@ -85,7 +82,7 @@ export const acceptBenchmark = defineBenchmark({
           .map(([name, value]) => `  ${name}: ${value}`)
           .join("\n"),
       );
-      const endpoints = await createEndpoints(hub);
+      const endpoints = await createSenders(hub);
       const field = await createField({ hub, stores, endpoints, files, stops });
       console.log(`${flags.rounds} rounds of ${flags.seconds} s:`);
       const closedLoop = { program, connections: flags.connections, seconds: flags.seconds };
@@ -139,18 +136,6 @@ export const acceptBenchmark = defineBenchmark({
     }
   },
 });
-
-async function createEndpoints(hub: HubUnderTest): Promise<LoadEndpoint[]> {
-  console.log(`Making ${TENANTS} tenants with ${ENDPOINTS_OF_A_TENANT} endpoints each`);
-  const endpoints: LoadEndpoint[] = [];
-  for (let tenantIndex = 0; tenantIndex < TENANTS; tenantIndex++) {
-    const tenant = await createTenant(hub, `bench-${tenantIndex}`);
-    for (let index = 0; index < ENDPOINTS_OF_A_TENANT; index++) {
-      endpoints.push(await createEndpoint(hub, tenant, `endpoint-${index}`));
-    }
-  }
-  return endpoints;
-}
 
 interface FieldOptions {
   hub: HubUnderTest;

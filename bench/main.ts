@@ -17,6 +17,18 @@ const BENCHMARKS: Readonly<Record<string, { summary: string; load: () => Promise
     summary: "good senders' latency while one neighbour hangs, floods, or sends poison",
     load: async () => (await import("./neighbours-in.bench.ts")).neighboursInBenchmark,
   },
+  backlog: {
+    summary: "accept rate, memory and drain rate with 1 k to 1 M webhooks waiting",
+    load: async () => (await import("./backlog.bench.ts")).backlogBenchmark,
+  },
+  soak: {
+    summary: "memory, file descriptors and latency over ten minutes at half load",
+    load: async () => (await import("./soak.bench.ts")).soakBenchmark,
+  },
+  scale: {
+    summary: "accept and drain rate with 1, 2 and 4 edge and worker processes",
+    load: async () => (await import("./scale.bench.ts")).scaleBenchmark,
+  },
 };
 
 const PROJECT = resolve(import.meta.dir, "..");

@@ -141,6 +141,22 @@ export async function createTenant(hub: HubUnderTest, slug: string): Promise<Ten
   return { ...created.tenant, apiKey: created.apiKey };
 }
 
+const TENANTS = 10;
+const ENDPOINTS_OF_A_TENANT = 10;
+
+/** The senders of the accept benchmarks: 10 tenants with 10 endpoints each. */
+export async function createSenders(hub: HubUnderTest): Promise<LoadEndpoint[]> {
+  console.log(`Making ${TENANTS} tenants with ${ENDPOINTS_OF_A_TENANT} endpoints each`);
+  const endpoints: LoadEndpoint[] = [];
+  for (let tenantIndex = 0; tenantIndex < TENANTS; tenantIndex++) {
+    const tenant = await createTenant(hub, `bench-${tenantIndex}`);
+    for (let index = 0; index < ENDPOINTS_OF_A_TENANT; index++) {
+      endpoints.push(await createEndpoint(hub, tenant, `endpoint-${index}`));
+    }
+  }
+  return endpoints;
+}
+
 /**
  * One call of the management API.
  *
