@@ -12,12 +12,15 @@ import { apiLogRoutes } from "./routes/api-logs.ts";
 import { auditLogRoutes } from "./routes/audit-log.ts";
 import { deadLetterRoutes } from "./routes/dead-letters.ts";
 import { docsRoutes } from "./routes/docs.ts";
+import { eventTypeRoutes } from "./routes/event-types.ts";
+import { eventRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
 import { receiptRoutes } from "./routes/receipts.ts";
 import { serviceRoutes } from "./routes/services.ts";
 import { tenantRoutes } from "./routes/tenants.ts";
 import { webhookEndpointRoutes } from "./routes/webhook-endpoints.ts";
+import { webhookSubscriptionRoutes } from "./routes/webhook-subscriptions.ts";
 import { webhookSchemeRoutes } from "./routes/webhook-schemes.ts";
 import { webhookRejectionRoutes } from "./routes/webhook-rejections.ts";
 
@@ -49,6 +52,9 @@ export function createApp(runtime: Runtime, ingress?: AcceptDeps) {
     .use(webhookRejectionRoutes(runtime, ingress))
     .use(deadLetterRoutes(runtime))
     .use(serviceRoutes(runtime))
+    .use(eventRoutes(runtime))
+    .use(eventTypeRoutes(runtime))
+    .use(webhookSubscriptionRoutes(runtime))
     .use(apiLogRoutes(runtime))
     .use(docsRoutes(() => createDocument(registered, runtime.config.publicUrl)));
   registered.push(...app.routes);

@@ -1,9 +1,11 @@
 import type { Scope } from "../../src/domain/context.ts";
+import { putEventType } from "../../src/domain/events/put-event-type.ts";
 import { createEndpoint } from "../../src/domain/inbound/create-endpoint.ts";
 import { putService } from "../../src/domain/services/put-service.ts";
 import { rawPlace } from "../../src/domain/inbound/rejections/refused-request.ts";
 import { insertRejections } from "../../src/domain/inbound/rejections/rejection-store.ts";
 import { sealSecret } from "../../src/domain/vault/seal-secret.ts";
+import { createSubscription } from "../../src/domain/subscriptions/create-subscription.ts";
 import { newId, timeOfId } from "../../src/platform/uuid.ts";
 import type { TestApp, TestTenant } from "./app-fixture.ts";
 
@@ -111,6 +113,24 @@ const makeService: RouteFixture["make"] = async (_hub, tenant) => {
   return { name: service.name };
 };
 
+const makeEvent: RouteFixture["make"] = async (hub, tenant) => {
+  const id = crypto.randomUUID();
+  await hub.runtime.sqlSystem`
+    insert into events (id, tenant_id, type, source, payload, occurred_at, created_at)
+    values (${id}, ${tenant.id}, 'order.created', 'API', ${Buffer.from("{}")}, now(), now())`;
+  return { id };
+};
+
+const subscription = () => ({
+  name: "A subscription",
+  url: "https://receiver.example.com/hooks",
+  eventTypes: ["order.*"],
+});
+
+const makeSubscription: RouteFixture["make"] = async (_hub, tenant) => ({
+  id: (await createSubscription(tenant.ctx, subscription())).id,
+});
+
 /** Every operation that needs a credential. The test names those that are missing here. */
 export const ROUTE_FIXTURES: Readonly<Record<string, RouteFixture>> = {
   "GET /api/v1/api-keys": { scope: "keys:write" },
@@ -164,6 +184,37 @@ export const ROUTE_FIXTURES: Readonly<Record<string, RouteFixture>> = {
   // Without an object: a name that is free for another tenant is its own to take.
   "PUT /api/v1/services/{name}": { scope: "webhooks:write", body: () => ({ kind: "STREAM" }) },
   "DELETE /api/v1/services/{name}": { scope: "webhooks:write", make: makeService },
+  "GET /api/v1/events": { scope: "events:read" },
+  "POST /api/v1/events": { scope: "events:publish", body: () => ({ type: "order.created", data: {} }) },
+  "GET /api/v1/events/stream": { scope: "events:read" },
+  "GET /api/v1/events/{id}": { scope: "events:read", make: makeEvent },
+  "GET /api/v1/event-types": { scope: "events:read" },
+  "GET /api/v1/event-types/{type}": {
+    scope: "events:read",
+    make: async (_hub, tenant) => {
+      const type = `made.t${crypto.randomUUID()}`;
+      await putEventType(tenant.ctx, { type, changes: {} });
+      return { type };
+    },
+  },
+  // Without an object: a type that another tenant described is free for this one.
+  "PUT /api/v1/event-types/{type}": { scope: "events:publish", body: () => ({ description: "x" }) },
+  "GET /api/v1/webhooks/subscriptions": { scope: "webhooks:read" },
+  "POST /api/v1/webhooks/subscriptions": { scope: "webhooks:write", body: subscription },
+  "GET /api/v1/webhooks/subscriptions/{id}": { scope: "webhooks:read", make: makeSubscription },
+  "PUT /api/v1/webhooks/subscriptions/{id}": {
+    scope: "webhooks:write",
+    make: makeSubscription,
+    body: () => ({ status: "PAUSED" }),
+  },
+  "DELETE /api/v1/webhooks/subscriptions/{id}": { scope: "webhooks:write", make: makeSubscription },
+  "POST /api/v1/webhooks/subscriptions/{id}/pause": { scope: "webhooks:write", make: makeSubscription },
+  "POST /api/v1/webhooks/subscriptions/{id}/resume": { scope: "webhooks:write", make: makeSubscription },
+  "POST /api/v1/webhooks/subscriptions/{id}/rotate-secret": {
+    scope: "webhooks:write",
+    make: makeSubscription,
+    body: () => ({}),
+  },
   "GET /api/v1/api-logs/search": { scope: "logs:read" },
   "GET /api/v1/api-logs/{logId}": { scope: "logs:read", make: makeApiLog },
   "GET /api/v1/integrations/{id}/logs": { scope: "logs:read", make: makeIntegration },

@@ -29,8 +29,8 @@ export async function publishEvents(
 ): Promise<PublishAnswer> {
   requireScope(ctx, "events:publish");
   const { body, deps, traceparent } = input;
-  const isBatch = "events" in body;
-  const given: PublishedEvent[] = isBatch ? body.events : [body];
+  const isBatch = body.events !== undefined;
+  const given = publishedEvents(body);
   const events: CheckedEvent[] = [];
   const errors: FieldError[] = [];
   const placeOf = (index: number): string => (isBatch ? `/events/${index}` : "");
@@ -53,4 +53,19 @@ export async function publishEvents(
   };
   const receipts = await deps.publisher.publish(origin, events);
   return isBatch ? { events: receipts } : receipts[0]!;
+}
+
+/** The events of a request. @throws HubError 422 `invalid_input` for neither one event nor a batch, or both */
+function publishedEvents(body: PublishInput): readonly PublishedEvent[] {
+  const { events, type, ...rest } = body;
+  if (events !== undefined) {
+    const [extra] = Object.keys({ ...(type === undefined ? {} : { type }), ...rest });
+    if (extra === undefined) return events;
+    throw invalidInput([{ path: `/${extra}`, message: "belongs to one event; a batch has events only" }]);
+  }
+  const errors: FieldError[] = [];
+  if (type === undefined) errors.push({ path: "/type", message: "is missing" });
+  if (!("data" in rest)) errors.push({ path: "/data", message: "is missing" });
+  if (errors.length > 0) throw invalidInput(errors);
+  return [{ ...rest, type: type!, data: rest.data }];
 }

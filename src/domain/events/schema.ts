@@ -51,14 +51,20 @@ export const PublishedEvent = Type.Object(
 );
 export type PublishedEvent = Static<typeof PublishedEvent>;
 
-/** Body of a POST: one event, or a batch that is taken whole or refused whole. */
-export const PublishInput = Type.Union([
-  PublishedEvent,
-  Type.Object(
-    { events: Type.Array(PublishedEvent, { minItems: 1, maxItems: BATCH_EVENTS_MAX }) },
-    { additionalProperties: false },
-  ),
-]);
+/** Body of a POST: one event's fields, or `events`: a batch that is taken whole or refused whole. */
+export const PublishInput = Type.Object(
+  {
+    ...Type.Partial(PublishedEvent).properties,
+    events: Type.Optional(
+      Type.Array(PublishedEvent, {
+        minItems: 1,
+        maxItems: BATCH_EVENTS_MAX,
+        description: "A batch, in place of one event's fields.",
+      }),
+    ),
+  },
+  { additionalProperties: false, description: "One event (`type` and `data` are needed), or a batch." },
+);
 export type PublishInput = Static<typeof PublishInput>;
 
 const receipt = {

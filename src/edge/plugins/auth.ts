@@ -49,22 +49,31 @@ function gateOf(runtime: Runtime): Gate {
   return gate;
 }
 
+/** How the routes of one file differ from the other management routes. */
+export interface AuthenticationOptions {
+  /** Bytes of a body; 1 MiB when left out. */
+  bodyBytesMax?: number;
+  /** False: calls do not count against API_RATE_LIMIT, because the platform's own traffic is bounded elsewhere. */
+  isCounted?: boolean;
+}
+
 /**
  * Authentication of a route file: `.use(authenticated(runtime))` gives its handlers `ctx`, the verbs' first argument,
  * and `once`. The caller is judged before the body is read, so a stranger gets 401 and never 400, 413 or 422.
  */
-export function authenticated(runtime: Runtime) {
+export function authenticated(runtime: Runtime, options: AuthenticationOptions = {}) {
+  const { bodyBytesMax, isCounted = true } = options;
   const gate = gateOf(runtime);
-  return new Elysia({ name: "authenticated", normalize: false })
+  return new Elysia({ name: "authenticated", seed: options, normalize: false })
     .onParse({ as: "scoped" }, async function readBodyOfKnownCaller({ request, server, set }) {
-      await contextOf(gate, request, server, String(set.headers["x-request-id"]));
-      return readJsonBody(request);
+      await contextOf(gate, request, server, String(set.headers["x-request-id"]), isCounted);
+      return readJsonBody(request, bodyBytesMax);
     })
     .onTransform({ as: "scoped" }, function emptyBodyIsAbsent(context) {
       if (context.body === null) (context as { body: unknown }).body = undefined;
     })
     .derive({ as: "scoped" }, async function deriveContext({ request, server, set, path }) {
-      const ctx = await contextOf(gate, request, server, String(set.headers["x-request-id"]));
+      const ctx = await contextOf(gate, request, server, String(set.headers["x-request-id"]), isCounted);
       /**
        * Runs the verb of a POST that creates, once for an `Idempotency-Key`. `work` gets the context to pass to the
        * verb: what the verb writes and the remembered answer are committed together.
@@ -85,15 +94,27 @@ export function authenticated(runtime: Runtime) {
     });
 }
 
-function contextOf(gate: Gate, request: Request, server: Socket, requestId: string): Promise<Context> {
+function contextOf(
+  gate: Gate,
+  request: Request,
+  server: Socket,
+  requestId: string,
+  isCounted: boolean,
+): Promise<Context> {
   const known = gate.contexts.get(request);
   if (known !== undefined) return known;
-  const judged = judge(gate, request, server, requestId);
+  const judged = judge(gate, request, server, { requestId, isCounted });
   gate.contexts.set(request, judged);
   return judged;
 }
 
-async function judge(gate: Gate, request: Request, server: Socket, requestId: string): Promise<Context> {
+async function judge(
+  gate: Gate,
+  request: Request,
+  server: Socket,
+  call: { requestId: string; isCounted: boolean },
+): Promise<Context> {
+  const { requestId, isCounted } = call;
   const { runtime, authenticator, limits } = gate;
   const socketAddress = server?.requestIP(request)?.address;
   const sourceIp =
@@ -103,7 +124,7 @@ async function judge(gate: Gate, request: Request, server: Socket, requestId: st
   if (sourceIp !== undefined) await limits.refuseGuesser(sourceIp);
   try {
     const principal = await authenticator.authenticate(request.headers.get("authorization"), requestId);
-    await limits.countCall(principal.tenantId);
+    if (isCounted) await limits.countCall(principal.tenantId);
     return { runtime, ...principal, requestId, ...(sourceIp === undefined ? {} : { sourceIp }) };
   } catch (error) {
     const isFailedLogin = error instanceof HubError && error.code === "unauthenticated";

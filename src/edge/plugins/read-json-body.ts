@@ -8,17 +8,19 @@ const BODY_BYTES_MAX = 1024 * 1024;
 const JSON_TYPE = /^application\/(?:json|[\w.+-]+\+json)$/i;
 
 /**
- * Reads a management call's body: JSON within 1 MiB, 100 levels and what Postgres can store.
+ * Reads a management call's body: JSON of 64 levels at most, and what Postgres can store.
  *
+ * @param bytesMax 1 MiB when left out
  * @returns null for an empty body
  * @throws HubError `body_too_large`, `unsupported_media_type` or `bad_request`
  */
-export async function readJsonBody(request: Request): Promise<unknown> {
+export async function readJsonBody(request: Request, bytesMax = BODY_BYTES_MAX): Promise<unknown> {
+  const tooLarge = (): HubError => new HubError("body_too_large", `At most ${bytesMax} bytes.`);
   const declared = request.headers.get("content-length");
-  if (Number(declared ?? 0) > BODY_BYTES_MAX) throw new HubError("body_too_large", "At most 1 MiB.");
+  if (Number(declared ?? 0) > bytesMax) throw tooLarge();
   // Without the header the body is chunked, or the request was made in this process.
-  const bytes = await readBody(request, declared === null ? undefined : Number(declared), BODY_BYTES_MAX);
-  if (bytes === "too_large") throw new HubError("body_too_large", "At most 1 MiB.");
+  const bytes = await readBody(request, declared === null ? undefined : Number(declared), bytesMax);
+  if (bytes === "too_large") throw tooLarge();
   if (bytes === "incomplete") throw new HubError("bad_request", "The body is shorter than announced.");
   if (bytes.byteLength === 0) return null;
   const contentType = (request.headers.get("content-type") ?? "").split(";", 1)[0]!.trim();

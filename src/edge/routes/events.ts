@@ -1,0 +1,98 @@
+import { Type } from "@sinclair/typebox";
+import { Elysia, t } from "elysia";
+import { getEvent } from "../../domain/events/get-event.ts";
+import { listEvents } from "../../domain/events/list-events.ts";
+import { publishEvents } from "../../domain/events/publish-events.ts";
+import {
+  Event,
+  EventDetail,
+  PUBLISH_BYTES_MAX,
+  PublishAnswer,
+  PublishInput,
+} from "../../domain/events/schema.ts";
+import type { Runtime } from "../../platform/runtime.ts";
+import { openEventStream } from "../event-stream.ts";
+import { eventServicesOf } from "../event-services.ts";
+import { authenticated } from "../plugins/auth.ts";
+import { problems } from "../problems.ts";
+import { idParams, listOf, listQuery } from "./list-query.ts";
+
+const tags = ["Events"];
+
+const TypeQuery = t.Optional(
+  t.String({ minLength: 1, maxLength: 100, description: "An event type, or its beginning before `*`." }),
+);
+const time = (description: string) => t.Optional(t.String({ minLength: 1, maxLength: 40, description }));
+
+/** `/api/v1/events`: what the platform publishes. Its traffic is bounded by capacity, not by API_RATE_LIMIT. */
+export const eventRoutes = (runtime: Runtime) =>
+  new Elysia({ name: "event-routes", prefix: "/api/v1/events", normalize: false })
+    .use(authenticated(runtime, { bodyBytesMax: PUBLISH_BYTES_MAX, isCounted: false }))
+    .post(
+      "/",
+      ({ body, once, request }) =>
+        once(202, body, (ctx) => {
+          const deps = eventServicesOf(runtime).publishing;
+          const traceparent = request.headers.get("traceparent") ?? undefined;
+          return publishEvents(ctx, { body, deps, traceparent });
+        }),
+      {
+        body: PublishInput,
+        response: { 202: PublishAnswer, ...problems(413) },
+        detail: {
+          tags,
+          summary: "Publish events",
+          description:
+            "Scope `events:publish`. One event or a batch of up to 1,000, at most 8 MiB. 202: every event is on disk. " +
+            "A repetition under the same ids delivers nothing twice; 503 asks for one.",
+        },
+      },
+    )
+    .get("/", ({ ctx, query }) => listEvents(ctx, query), {
+      query: listQuery({
+        type: TypeQuery,
+        source: t.Optional(t.Union([t.Literal("API"), t.Literal("HUB")])),
+        orderingKey: t.Optional(t.String({ minLength: 1, maxLength: 200 })),
+        externalId: t.Optional(t.String({ minLength: 1, maxLength: 200 })),
+        from: time("RFC 3339, included; the time of acceptance."),
+        to: time("RFC 3339, not included."),
+      }),
+      response: { 200: listOf(Event), ...problems() },
+      detail: {
+        tags,
+        summary: "List events",
+        description: "Scope `events:read`. Newest first by acceptance.",
+      },
+    })
+    .get(
+      "/stream",
+      ({ ctx, query, request }) => {
+        const { liveFeed } = eventServicesOf(runtime);
+        return openEventStream(ctx, {
+          liveFeed,
+          type: query.type,
+          lastEventId: request.headers.get("last-event-id"),
+        });
+      },
+      {
+        query: t.Object({ type: TypeQuery }, { additionalProperties: false }),
+        response: { 200: Type.String(), ...problems() },
+        detail: {
+          tags,
+          summary: "Follow events",
+          description:
+            "Scope `events:read`. Server-sent events (text/event-stream): each message is an event with its data. " +
+            "With `Last-Event-ID` it goes on from there. A reader that is too slow is let go, and every stream ends " +
+            "after 15 minutes; clients come back by themselves.",
+        },
+      },
+    )
+    .get("/:id", ({ ctx, params }) => getEvent(ctx, params), {
+      params: idParams,
+      response: { 200: EventDetail, ...problems(404) },
+      detail: {
+        tags,
+        summary: "Get an event",
+        description: "Scope `events:read`. With its data and what became of it at each subscription.",
+      },
+    });
