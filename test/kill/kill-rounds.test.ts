@@ -42,12 +42,13 @@ for (let round = 0; round < ROUNDS; round++) {
   const plan = planRound(seed);
   test(
     `hub keeps every 200 through a ${describePlan(plan)} (KILL_SEED=${seed} KILL_ROUNDS=1)`,
-    () => playRound(plan),
+    () => playRound(seed, plan),
     ROUND_TIMEOUT_MS,
   );
 }
 
-async function playRound(plan: RoundPlan): Promise<void> {
+async function playRound(seed: number, plan: RoundPlan): Promise<void> {
+  const startedMs = performance.now();
   const target = new TargetService();
   const hub = await startHubProcesses(postgres, { env: { WEBHOOK_QUEUE_SIZE: String(QUEUE_SIZE) } });
   const partners = await Promise.all(
@@ -65,11 +66,18 @@ async function playRound(plan: RoundPlan): Promise<void> {
       statuses: await receiptStatuses(hub.runtime, partners),
       repetitionsMax: plan.victim === "edge" ? 0 : QUEUE_SIZE,
     };
+    const difference = await differenceOf(hub.runtime);
+    const distinct = new Set(target.sightings.map(({ receiptId }) => receiptId)).size;
+    console.log(
+      `round ${seed}: ${describePlan(plan)}: ${sender.acknowledged.length} acknowledged, ${distinct} at the target, ` +
+        `${target.sightings.length - distinct} repeated, difference ${difference}, ` +
+        `${((performance.now() - startedMs) / 1000).toFixed(1)} s`,
+    );
     expect(sender.givenUp).toEqual([]);
     expect(judge(evidence)).toEqual([]);
     // Refused in words or cut off, nothing else: no 404, no 401, no 500.
     expect([...sender.answers.keys()].filter((status) => ![0, 200, 503].includes(status))).toEqual([]);
-    expect(await differenceOf(hub.runtime)).toBe(0);
+    expect(difference).toBe(0);
     await removeOneByHand(hub, partners[0]!);
     expect(await differenceOf(hub.runtime)).toBe(1);
   } catch (error) {

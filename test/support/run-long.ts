@@ -1,13 +1,13 @@
-import { mkdirSync } from "node:fs";
+import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { installDependencies } from "../../src/start/install-dependencies.ts";
-import { openLogFile } from "../../src/start/log-file.ts";
 import { runAgain } from "../../src/start/run-again.ts";
 
 /**
- * `bun run test:long`: the same steps as `bun run test`, the integration tests once more on a Cluster, and 200 kill
- * rounds. Everything printed goes to `test/results/` as well, with the commit and the machine.
+ * `bun run test:long`: the same steps as `bun run test`, the integration tests once more on a Cluster, the long tests,
+ * and 200 kill rounds (KILL_ROUNDS, KILL_SEED). `test/results/<date>-<commit>.log` keeps what a reader wants to know of
+ * the run: where and on what it ran, one line a round, what was measured, what failed, and the counts.
  */
 const projectDir = join(import.meta.dirname, "../..");
 if (await installDependencies(projectDir, "all", (text) => console.log(text))) {
@@ -15,17 +15,41 @@ if (await installDependencies(projectDir, "all", (text) => console.log(text))) {
 }
 const { runSteps } = await import("./run-steps.ts");
 const { LONG_STEPS } = await import("./steps.ts");
-const startedAt = new Date().toISOString();
+
+/** Lines of the steps that are kept: measurements and rounds by their first words, and failed tests. */
+const KEPT =
+  /^(?:round \d|kill rounds: |ACK_REPLICAS=|partition from |replayed |\d+ requests, |\(fail\)|──── |SKIPPED: |Redis \d)/;
+
+const SUMMARY = "──── summary";
+
+const startedAt = new Date();
+const commit = textOf("git", "rev-parse", "--short=12", "HEAD") || "unknown";
+const isChanged = textOf("git", "status", "--porcelain", "--untracked-files=no") !== "";
 const resultsDir = join(projectDir, "test/results");
 mkdirSync(resultsDir, { recursive: true });
-const log = openLogFile(join(resultsDir, `long-${startedAt.replaceAll(/[:.]/g, "-")}.txt`));
+const file = join(resultsDir, `${startedAt.toISOString().slice(0, 10)}-${commit}.log`);
+writeFileSync(file, "");
+
+let isSummary = false;
 const say = (line: string): void => {
   console.log(line);
-  log.write(line);
+  const text = line.trim();
+  isSummary ||= text === SUMMARY;
+  if (isSummary || KEPT.test(text)) appendFileSync(file, `${line.trimEnd().replaceAll(projectDir, ".")}\n`);
 };
-const commit = Bun.spawnSync(["git", "rev-parse", "HEAD"], { cwd: projectDir }).stdout.toString().trim();
-say(`commit ${commit || "unknown"}, started ${startedAt}`);
-say(
+
+for (const line of [
+  `commit ${commit}${isChanged ? " with changes" : ""}, started ${startedAt.toISOString()}`,
   `Bun ${Bun.version}, Linux ${release()}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB`,
-);
-process.exit(await runSteps(LONG_STEPS, say));
+]) {
+  console.log(line);
+  appendFileSync(file, `${line}\n`);
+}
+const exitCode = await runSteps(LONG_STEPS, say);
+say(`took ${((Date.now() - startedAt.getTime()) / 60_000).toFixed(1)} minutes`);
+console.log(`\nKept in ${file}`);
+process.exit(exitCode);
+
+function textOf(...command: string[]): string {
+  return Bun.spawnSync(command, { cwd: projectDir }).stdout.toString().trim();
+}

@@ -15,7 +15,15 @@ export interface Step {
 const MINUTE_MS = 60_000;
 
 /** Folders whose tests start whole hubs and load both cores: run one after the other, after everything else. */
-const HEAVY = ["test/start", "test/e2e", "test/canary", "test/faults", "test/kill"];
+const HEAVY = [
+  "test/start",
+  "test/e2e",
+  "test/canary",
+  "test/scale",
+  "test/faults",
+  "test/kill",
+  "test/long",
+];
 
 const CHECKS: readonly Step[] = [
   { name: "types", kind: "check", args: ["tsc", "--noEmit"], timeoutMs: 3 * MINUTE_MS },
@@ -59,7 +67,8 @@ const WHOLE_HUB: readonly Step[] = [
   heavy("start", "test/start", 4),
   heavy("end to end", "test/e2e", 4),
   heavy("canaries", "test/canary", 4),
-  heavy("faults", "test/faults", 5),
+  heavy("several processes", "test/scale", 4),
+  heavy("faults", "test/faults", 6),
 ];
 
 /** `bun run test` */
@@ -82,5 +91,6 @@ export const LONG_STEPS: readonly Step[] = [
     timeoutMs: 20 * MINUTE_MS,
   },
   ...WHOLE_HUB,
-  heavy("kill rounds", "test/kill", 150, { KILL_ROUNDS: process.env["KILL_ROUNDS"] ?? "200" }),
+  heavy("long", "test/long", 10),
+  heavy("kill rounds", "test/kill", 40, { KILL_ROUNDS: process.env["KILL_ROUNDS"] ?? "200" }),
 ];
