@@ -16,6 +16,8 @@ const FAILURE_TTL_MS = 30_000;
 /** A few regions with one or two certificates each. */
 const CERTIFICATES_MAX = 200;
 const FETCH_TIMEOUT_MS = 3_000;
+/** Answers of a host that has no certificate at the address; others may pass. */
+const NOT_THERE = new Set([403, 404, 410]);
 
 /**
  * Certificates by address, for this thread. Verification reads them without waiting; whoever finds one missing fetches
@@ -60,14 +62,17 @@ async function fetchOnce(sender: Pick<Sender, "send">, url: string, nowMs: numbe
     headers: {},
     timeoutMs: FETCH_TIMEOUT_MS,
   });
-  if (result.kind !== "response" || result.status !== 200) return false;
-  rememberCertificate(url, new TextDecoder().decode(result.body), nowMs);
+  if (result.kind !== "response") return false;
+  const isThere = result.status === 200;
+  if (!isThere && !NOT_THERE.has(result.status)) return false;
+  rememberCertificate(url, isThere ? new TextDecoder().decode(result.body) : "", nowMs);
   return true;
 }
 
 /** Keeps what stood at the address; a text that is no certificate is kept as unusable for 30 s. */
 export function rememberCertificate(url: string, pem: string, nowMs: number): void {
-  if (certificates.size >= CERTIFICATES_MAX) certificates.clear();
+  const [oldest] = certificates.keys();
+  if (certificates.size >= CERTIFICATES_MAX && oldest !== undefined) certificates.delete(oldest);
   certificates.set(url, parseCertificate(pem, nowMs));
 }
 
