@@ -85,13 +85,13 @@ export class AddressPolicy {
    */
   checkUrl(text: string, policy: EgressPolicy = "public"): Target | Refusal {
     const target = parseTarget(text);
-    if ("code" in target || policy === "internal") return target;
-    target.unlessAllowed ??= this.#objection(target);
-    if (target.unlessAllowed !== undefined && !this.#hasAllowList) return target.unlessAllowed;
-    if (target.family !== 0) {
-      const refusal = this.judge(target, [target.host], policy);
-      if (refusal) return refusal;
+    if ("code" in target) return target;
+    if (policy === "public") {
+      target.unlessAllowed = this.#objection(target);
+      if (target.unlessAllowed !== undefined && !this.#hasAllowList) return target.unlessAllowed;
     }
+    const refusal = target.family === 0 ? undefined : this.judge(target, [target.host], policy);
+    if (refusal) return refusal;
     return target;
   }
 
