@@ -1,4 +1,7 @@
 import type { Runtime } from "../src/platform/runtime.ts";
+import { deliveries } from "./deliveries.ts";
+import { events } from "./events.ts";
+import { fanOut } from "./fan-out.ts";
 import { inbound } from "./inbound.ts";
 import { retention } from "./retention.ts";
 import { scheduler } from "./scheduler.ts";
@@ -20,4 +23,4 @@ export interface Consumer {
 }
 
 /** Everything that a worker process does, in the order of starting. */
-export const CONSUMERS: readonly Consumer[] = [inbound, scheduler, retention];
+export const CONSUMERS: readonly Consumer[] = [inbound, deliveries, fanOut, events, scheduler, retention];

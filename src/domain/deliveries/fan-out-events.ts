@@ -1,0 +1,291 @@
+import { partitionOf } from "../../platform/redis/keys.ts";
+import type { Runtime } from "../../platform/runtime.ts";
+import type { SubscriptionCache, SubscriptionEntry } from "../subscriptions/subscription-cache.ts";
+import type { EventMessage } from "../events/topics.ts";
+import { deliveryIdOf, encodeMember } from "./delivery-id.ts";
+import type { DeliveryEngine } from "./delivery-engine.ts";
+import type { DeliveryScripts } from "./delivery-scripts.ts";
+import type { Delivery, DeliveryEvent, OwnedPartition } from "./delivery-work.ts";
+import { ADDED, ENQUEUE_MAX, enqueueDeliveries, type QueuedDelivery } from "./enqueue-deliveries.ts";
+import { loadProgress } from "./fan-out-store.ts";
+import type { EventFinisher } from "./finish-events.ts";
+import type { Lane } from "./lane.ts";
+import { loadLastAttempts, type OpenDelivery } from "./open-delivery-store.ts";
+
+/** One event as it was read from its stream. */
+export interface ReadEvent {
+  owned: OwnedPartition;
+  entryId: string;
+  message: EventMessage;
+  /** JSON text. */
+  data: string;
+  /** The entry carries no data: it lies in Postgres. */
+  isLarge: boolean;
+  /** An earlier owner may have fanned it out already. */
+  isSuspect: boolean;
+}
+
+export interface FanOutDeps {
+  runtime: Runtime;
+  scripts: Pick<DeliveryScripts, "enqueue">;
+  subscriptions: SubscriptionCache;
+  finisher: EventFinisher;
+  /** The sender in this process, if there is one. */
+  engine: DeliveryEngine | undefined;
+}
+
+/** One delivery to be enqueued, and the lane of this process that sends it at once. */
+interface Planned {
+  queued: QueuedDelivery;
+  partition: number;
+  handOver: { lane: Lane; delivery: Delivery } | undefined;
+}
+
+/** Subscriptions of one chunk; an event with more is fanned out in steps whose progress is stored. */
+export const CHUNK_SUBSCRIPTIONS = 2_000;
+const RETRY_WAIT_MS = 250;
+/** Rows of attempts that an earlier fan-out led to are not older than its event. */
+const CLOCK_SKEW_MS = 60_000;
+
+/** Events by how many subscriptions they have: many small ones go together, large ones each by itself. */
+export interface Matched {
+  event: ReadEvent;
+  entries: readonly SubscriptionEntry[];
+}
+
+/**
+ * Finds the subscriptions of each event.
+ *
+ * @throws when Postgres is away and nothing is known of a tenant
+ */
+export async function matchEvents(deps: FanOutDeps, events: readonly ReadEvent[]): Promise<Matched[]> {
+  const matched: Matched[] = [];
+  for (const event of events) {
+    const { message, data } = event;
+    let parsed: { value: unknown } | undefined;
+    const found = deps.subscriptions.matching(message.tenantId, {
+      id: message.id,
+      type: message.type,
+      orderingKey: message.orderingKey,
+      data: () => (parsed ??= { value: JSON.parse(data) as unknown }).value,
+    });
+    matched.push({ event, entries: found instanceof Promise ? await found : found });
+  }
+  return matched;
+}
+
+/**
+ * Puts the deliveries of events into their subscriptions' queues and hands those over that this process sends itself; the
+ * events' rows are written beside it. Repeated, it adds nothing: what is live is left alone, and of events that an
+ * earlier owner may have fanned out, what was attempted is left out.
+ *
+ * @throws when the lease is lost meanwhile
+ */
+export async function fanOut(deps: FanOutDeps, matched: readonly Matched[]): Promise<void> {
+  const attempted = await attemptedOf(deps, matched);
+  const planned = matched.flatMap((one) => plan(deps, one, one.entries, attempted));
+  await enqueueAll(deps, planned);
+  for (const { event, entries } of matched) {
+    const { owned, entryId, message, data, isLarge } = event;
+    deps.finisher.add({
+      owned,
+      entryId,
+      message,
+      data: isLarge ? undefined : data,
+      outcome: entries.length > 0 ? "processed" : "filtered",
+      held: entries.filter(({ status }) => status !== "ACTIVE").map((entry) => heldRow(event, entry)),
+      isStored: false,
+      matched: entries.length,
+    });
+  }
+}
+
+/**
+ * Fans an event out to very many subscriptions, in chunks in the order of their ids; the progress of each is stored, so
+ * that the next owner goes on where this one stopped.
+ */
+export async function fanOutLarge(deps: FanOutDeps, { event, entries }: Matched): Promise<void> {
+  const { runtime, finisher } = deps;
+  const { owned, entryId, message, data, isLarge } = event;
+  const sorted = entries.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  const name = { tenantId: message.tenantId, id: message.id, createdAtMs: message.acceptedAt };
+  await untilDone(owned, runtime, () => finisher.store(message, isLarge ? undefined : data));
+  const progress = event.isSuspect
+    ? await untilDone(owned, runtime, () => loadProgress(runtime.sqlSystem, message))
+    : undefined;
+  let start = progress === undefined ? 0 : sorted.findIndex(({ id }) => id > progress.cursor);
+  if (start < 0) start = sorted.length;
+  while (start < sorted.length) {
+    const chunk = sorted.slice(start, start + CHUNK_SUBSCRIPTIONS);
+    start += chunk.length;
+    const attempted = await attemptedOf(deps, [{ event, entries: chunk }]);
+    await enqueueAll(deps, plan(deps, { event, entries: chunk }, chunk, attempted));
+    const held = chunk.filter(({ status }) => status !== "ACTIVE").map((entry) => heldRow(event, entry));
+    const cursor = start < sorted.length ? chunk.at(-1)!.id : null;
+    await untilDone(owned, runtime, () => finisher.storeChunk({ ...name, matched: start, cursor }, held));
+  }
+  finisher.add({
+    owned,
+    entryId,
+    message,
+    data: undefined,
+    outcome: "processed",
+    held: [],
+    isStored: true,
+    matched: sorted.length,
+  });
+}
+
+/** Repeats what needs Postgres or Redis for as long as the partition is this process's. */
+async function untilDone<T>(owned: OwnedPartition, runtime: Runtime, work: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!owned.lease.isHeld()) throw error;
+      runtime.log.warn({ err: error, partition: owned.partition }, "fan-out waits");
+      await Bun.sleep(RETRY_WAIT_MS);
+    }
+  }
+}
+
+/** Ids of deliveries that an earlier fan-out of these events led to. */
+async function attemptedOf(deps: FanOutDeps, matched: readonly Matched[]): Promise<ReadonlySet<string>> {
+  const suspects = matched.filter(({ event }) => event.isSuspect);
+  if (suspects.length === 0) return new Set();
+  const names = suspects.flatMap(({ event, entries }) =>
+    entries.map(({ id }) => ({ eventId: event.message.id, subscriptionId: id })),
+  );
+  const sinceMs = Math.min(...suspects.map(({ event }) => event.message.acceptedAt)) - CLOCK_SKEW_MS;
+  const { owned } = suspects[0]!.event;
+  const attempts = await untilDone(owned, deps.runtime, () =>
+    loadLastAttempts(deps.runtime.sqlSystem, names, sinceMs),
+  );
+  return new Set(attempts.keys());
+}
+
+function plan(
+  deps: FanOutDeps,
+  { event }: Matched,
+  entries: readonly SubscriptionEntry[],
+  attempted: ReadonlySet<string>,
+): Planned[] {
+  const { message } = event;
+  const { streamPartitions } = deps.runtime.config;
+  const member = encodeMember({ eventId: message.id, eventCreatedAtMs: message.acceptedAt });
+  const shared = deliveryEvent(event);
+  const planned: Planned[] = [];
+  for (const entry of entries) {
+    const id = event.isSuspect || deps.engine !== undefined ? deliveryId(message, entry) : "";
+    if (attempted.has(id)) continue;
+    const partition = partitionOf(entry.id, streamPartitions);
+    const isActive = entry.status === "ACTIVE";
+    const isOrdered = entry.orderingMode === "KEY" && message.orderingKey !== undefined;
+    const mayHandOver = isActive && !isOrdered && !event.isSuspect;
+    const room = mayHandOver ? deps.engine?.roomFor(partition, entry.id, entry.tenantId) : undefined;
+    const lane = room?.held.has(member) === true ? undefined : room;
+    const queued: QueuedDelivery = {
+      subscriptionId: entry.id,
+      tenantId: entry.tenantId,
+      isActive,
+      member,
+      due: lane === undefined ? "now" : "taken",
+      orderingKey: isOrdered ? message.orderingKey : undefined,
+    };
+    if (lane === undefined) planned.push({ queued, partition, handOver: undefined });
+    else {
+      const delivery: Delivery = {
+        id,
+        member,
+        subscriptionId: entry.id,
+        event: shared,
+        trigger: "EVENT",
+        replayId: undefined,
+        attempts: 0,
+        isOpen: false,
+        isOrdered: false,
+        enqueued: undefined,
+      };
+      // Counted now, so that the next event of the batch sees the room that is left.
+      lane.held.add(member);
+      planned.push({ queued, partition, handOver: { lane, delivery } });
+    }
+  }
+  return planned;
+}
+
+function deliveryId(message: EventMessage, entry: SubscriptionEntry): string {
+  return deliveryIdOf({ eventId: message.id, subscriptionId: entry.id });
+}
+
+function deliveryEvent({ message, data }: ReadEvent): DeliveryEvent {
+  return {
+    id: message.id,
+    tenantId: message.tenantId,
+    type: message.type,
+    occurredAtMs: message.occurredAt,
+    createdAtMs: message.acceptedAt,
+    orderingKey: message.orderingKey,
+    correlationId: message.correlationId,
+    traceparent: message.traceparent,
+    data,
+  };
+}
+
+function heldRow({ message }: ReadEvent, entry: SubscriptionEntry): OpenDelivery {
+  return {
+    id: deliveryId(message, entry),
+    tenantId: entry.tenantId,
+    subscriptionId: entry.id,
+    eventId: message.id,
+    eventCreatedAtMs: message.acceptedAt,
+    eventType: message.type,
+    orderingKey: message.orderingKey ?? null,
+    replayId: null,
+    attemptCount: 0,
+    status: "HELD",
+    nextRetryAtMs: null,
+    errorCode: null,
+    errorMessage: null,
+  };
+}
+
+/** Enqueues by partition; what is handed over is sent while the queue is still being told. */
+async function enqueueAll(deps: FanOutDeps, planned: readonly Planned[]): Promise<void> {
+  const byPartition = Map.groupBy(planned, ({ partition }) => partition);
+  await Promise.all(
+    [...byPartition].map(async ([partition, group]) => {
+      for (let start = 0; start < group.length; start += ENQUEUE_MAX) {
+        await enqueueChunk(deps, partition, group.slice(start, start + ENQUEUE_MAX));
+      }
+    }),
+  );
+}
+
+async function enqueueChunk(deps: FanOutDeps, partition: number, chunk: readonly Planned[]): Promise<void> {
+  const { engine, runtime, scripts } = deps;
+  const token = engine?.token(partition) ?? "";
+  const queued = chunk.map((one) => one.queued);
+  const enqueued = enqueueUntilDone(runtime, () => enqueueDeliveries(scripts, partition, token, queued));
+  for (const { handOver } of chunk) {
+    if (handOver === undefined) continue;
+    handOver.delivery.enqueued = enqueued;
+    engine!.accept(partition, handOver.lane, handOver.delivery);
+  }
+  const results = await enqueued;
+  if (chunk.some(({ handOver }, index) => handOver === undefined && results[index] === ADDED))
+    engine?.wake(partition);
+}
+
+/** The events are in their stream until this has succeeded, whoever owns it then. */
+async function enqueueUntilDone(runtime: Runtime, enqueue: () => Promise<number[]>): Promise<number[]> {
+  for (;;) {
+    try {
+      return await enqueue();
+    } catch (error) {
+      runtime.log.warn({ err: error }, "deliveries not enqueued, trying again");
+      await Bun.sleep(RETRY_WAIT_MS);
+      if (runtime.shutdown.started) throw error;
+    }
+  }
+}

@@ -1,0 +1,48 @@
+import { deliveryQueueKey } from "../../platform/redis/keys.ts";
+import type { RedisClient } from "../../platform/redis/script.ts";
+import type { Runtime } from "../../platform/runtime.ts";
+import { decodeMember, deliveryIdOf } from "./delivery-id.ts";
+import type { OwnedPartition } from "./delivery-work.ts";
+import type { Lane } from "./lane.ts";
+import { type QueueRow, showWaiting } from "./open-delivery-store.ts";
+
+const PAGE_SIZE = 500;
+/** Rows of events are written beside their first deliveries. */
+const ROWS_WAIT_MS = 300;
+
+/**
+ * Makes what waits in the queue of a paused or disabled subscription visible in Postgres as HELD, from where it would come
+ * back if Redis lost its data.
+ *
+ * @throws when Redis or Postgres is away; the look at held subscriptions finds them again
+ */
+export async function heldQueue(
+  { runtime, client }: { runtime: Runtime; client: RedisClient },
+  owned: OwnedPartition,
+  lane: Lane,
+): Promise<void> {
+  await Bun.sleep(ROWS_WAIT_MS);
+  const queue = deliveryQueueKey(owned.partition, lane.subscriptionId);
+  for (let start = 0; lane.isParked && owned.lease.isHeld(); start += PAGE_SIZE) {
+    const members = await client.zrange(queue, String(start), String(start + PAGE_SIZE - 1));
+    await showWaiting(
+      runtime.sqlSystem,
+      members.map((member) => queueRow(lane.tenantId, lane.subscriptionId, member)),
+      "HELD",
+    );
+    if (members.length < PAGE_SIZE) return;
+  }
+}
+
+/** The row of a queue's member. */
+export function queueRow(tenantId: string, subscriptionId: string, member: string): QueueRow {
+  const { eventId, eventCreatedAtMs, replayId } = decodeMember(member);
+  return {
+    id: deliveryIdOf({ eventId, subscriptionId, replayId }),
+    tenantId,
+    subscriptionId,
+    eventId,
+    eventCreatedAtMs,
+    replayId: replayId ?? null,
+  };
+}

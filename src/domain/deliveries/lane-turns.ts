@@ -1,0 +1,137 @@
+import type { Delivery } from "./delivery-work.ts";
+import type { Lane } from "./lane.ts";
+
+/** Deliveries in flight of one process: Bun keeps 64 idle sockets, above that every request makes a new connection. */
+export const SLOTS = 64;
+
+/** Slots that subscriptions which time out share. */
+export const SLOW_SLOTS = SLOTS / 4;
+
+/** A sleeping lane looks again after this time at the latest: a resume may have changed what it waits for. */
+const SLEEP_MAX_MS = 60_000;
+
+export interface LaneTurnsOptions {
+  nowMs(): number;
+  /** Time until the lane may send (rate, circuit of its host), 0 for now. Called once for each start. */
+  waitMs(lane: Lane, nowMs: number): number;
+  /** Sends; `release` has to be called when it is over. Must not throw. */
+  send(lane: Lane, delivery: Delivery): void;
+}
+
+/**
+ * Gives the slots of a process to its lanes: tenants take turns, and within a tenant its subscriptions, one delivery a
+ * turn. What may be sent at once per subscription is the lane's own matter.
+ */
+export class LaneTurns {
+  readonly #options: LaneTurnsOptions;
+  /** Lanes with something to send, by tenant, both in the order of their turns. */
+  readonly #tenants = new Map<string, Lane[]>();
+  readonly #slowWaiting: Lane[] = [];
+  #used = 0;
+  /** What was sent by lanes that were slow at the time. */
+  readonly #slow = new Set<Delivery>();
+  #pumping = false;
+  #completions = 0;
+
+  constructor(options: LaneTurnsOptions) {
+    this.#options = options;
+  }
+
+  /** Deliveries in flight. */
+  get used(): number {
+    return this.#used;
+  }
+
+  /** Deliveries that ended since the start: grows while things move. */
+  get completions(): number {
+    return this.#completions;
+  }
+
+  /** The lane may have something to send. */
+  ready(lane: Lane): void {
+    this.#enlist(lane);
+    this.#pump();
+  }
+
+  /** Many lanes may have something to send. */
+  readyAll(lanes: Iterable<Lane>): void {
+    for (const lane of lanes) this.#enlist(lane);
+    this.#pump();
+  }
+
+  /** A delivery that was sent is over. */
+  release(lane: Lane, delivery: Delivery): void {
+    lane.end(delivery);
+    this.#used--;
+    this.#completions++;
+    if (this.#slow.delete(delivery)) {
+      const next = this.#slowWaiting.shift();
+      if (next !== undefined) {
+        next.isQueued = false;
+        this.#enlist(next);
+      }
+    }
+    this.#enlist(lane);
+    this.#pump();
+  }
+
+  #enlist(lane: Lane): void {
+    if (lane.isQueued || lane.isParked || lane.waitingCount === 0) return;
+    lane.isQueued = true;
+    const lanes = this.#tenants.get(lane.tenantId);
+    if (lanes) lanes.push(lane);
+    else this.#tenants.set(lane.tenantId, [lane]);
+  }
+
+  #pump(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    const nowMs = this.#options.nowMs();
+    for (const [tenantId, lanes] of this.#tenants) {
+      if (this.#used >= SLOTS) break;
+      const lane = lanes.shift()!;
+      // The tenant goes to the end of the turn; a Map visits what is added while it is walked.
+      this.#tenants.delete(tenantId);
+      lane.isQueued = false;
+      this.#startOne(lane, nowMs);
+      const rest = this.#tenants.get(tenantId);
+      if (rest !== undefined) lanes.push(...rest);
+      if (lanes.length > 0) {
+        this.#tenants.delete(tenantId);
+        this.#tenants.set(tenantId, lanes);
+      }
+    }
+    this.#pumping = false;
+  }
+
+  /** Starts one delivery of the lane if it may, and puts it back into the turn if it has more. */
+  #startOne(lane: Lane, nowMs: number): void {
+    if (!lane.mayStart(SLOTS - this.#used, nowMs)) return this.#wakeAt(lane, lane.blockedUntilMs, nowMs);
+    if (lane.isSlow && this.#slow.size >= SLOW_SLOTS) {
+      lane.isQueued = true;
+      this.#slowWaiting.push(lane);
+      return;
+    }
+    const waitMs = this.#options.waitMs(lane, nowMs);
+    if (waitMs > 0) {
+      lane.blockedUntilMs = nowMs + waitMs;
+      return this.#wakeAt(lane, lane.blockedUntilMs, nowMs);
+    }
+    this.#used++;
+    const delivery = lane.start(nowMs);
+    if (lane.isSlow) this.#slow.add(delivery);
+    this.#enlist(lane);
+    this.#options.send(lane, delivery);
+  }
+
+  /** A lane that waits for a time comes back by a timer; one that waits for its own requests by their end. */
+  #wakeAt(lane: Lane, atMs: number, nowMs: number): void {
+    if (atMs <= nowMs || lane.isAsleep) return;
+    lane.isAsleep = true;
+    const wake = (): void => {
+      lane.isAsleep = false;
+      this.ready(lane);
+    };
+    setTimeout(wake, Math.min(atMs - nowMs, SLEEP_MAX_MS)).unref();
+  }
+}

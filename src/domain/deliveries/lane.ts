@@ -1,0 +1,170 @@
+import type { SubscriptionRateLimit } from "../subscriptions/schema.ts";
+import type { CompiledSubscription } from "../subscriptions/compiled-subscription.ts";
+import type { Delivery, OwnedPartition } from "./delivery-work.ts";
+
+/** Most in flight for one subscription, however fast it is. */
+const LIMIT_MAX = 64;
+
+/** Deliveries in memory for each place in flight: enough to go on while more are loaded, little for one that hangs. */
+const HELD_PER_PLACE = 8;
+const HELD_MIN = 8;
+const HELD_MAX = 256;
+
+/**
+ * While the oldest request in flight is older than this, and than four times what is usual for the subscription, nothing
+ * more is sent to it: a receiver that begins to hang then keeps a few slots and not all.
+ */
+const STALLED_MS = 250;
+const STALLED_FACTOR = 4;
+
+/** Weight of the latest answer in the usual response time. */
+const USUAL_WEIGHT = 0.2;
+
+/** After a 429 without a time the receiver rests so long. */
+const THROTTLED_MS = 1_000;
+/** Longest rest of a whole subscription; the delivery itself waits as long as `Retry-After` asks. */
+const THROTTLED_MAX_MS = 60_000;
+
+/** What an attempt told about the receiver. */
+export interface LaneSignal {
+  timedOut: boolean;
+  throttledForMs: number | undefined;
+  /** Undefined when no complete answer came. */
+  elapsedMs: number | undefined;
+}
+
+/** One subscription's deliveries in this process: what waits, what is in flight, and how much its receiver takes. */
+export class Lane {
+  readonly subscriptionId: string;
+  readonly tenantId: string;
+  readonly owned: OwnedPartition;
+  /** Last known settings; undefined until they were read. */
+  subscription: CompiledSubscription | undefined;
+  /** Everything of the queue that is in memory: waiting, in flight or being written. */
+  readonly held = new Set<string>();
+  /** Redis may have more that is due. */
+  hasMore = false;
+  isLoading = false;
+  /** Stands in the turn already. */
+  isQueued = false;
+  /** A timer will bring it back into the turn. */
+  isAsleep = false;
+  /** The queue is held or being cancelled: nothing is sent. */
+  isParked = false;
+  /** Shares the slow lane. */
+  isSlow = false;
+  /** False once it is known that no failure stands in the subscription's row. */
+  mayHaveFailures = true;
+  blockedUntilMs = 0;
+  lastUsedMs = 0;
+  #waiting: Delivery[] = [];
+  #head = 0;
+  readonly #startedAtMs = new Map<Delivery, number>();
+  #limit = 1;
+  #usualMs = 0;
+  /** GCRA: theoretical arrival time, milliseconds. */
+  #arrivalMs: number | undefined;
+
+  constructor(subscriptionId: string, tenantId: string, owned: OwnedPartition) {
+    this.subscriptionId = subscriptionId;
+    this.tenantId = tenantId;
+    this.owned = owned;
+  }
+
+  get waitingCount(): number {
+    return this.#waiting.length - this.#head;
+  }
+
+  get inFlight(): number {
+    return this.#startedAtMs.size;
+  }
+
+  /** Most deliveries that may be in memory. */
+  get heldMax(): number {
+    return Math.min(HELD_MAX, Math.max(HELD_MIN, this.#limit * HELD_PER_PLACE));
+  }
+
+  /** Adds one that is in `held` already. */
+  push(delivery: Delivery): void {
+    this.#waiting.push(delivery);
+  }
+
+  /** Takes out everything that waits. */
+  clearWaiting(): Delivery[] {
+    const waiting = this.#waiting.slice(this.#head);
+    this.#waiting = [];
+    this.#head = 0;
+    return waiting;
+  }
+
+  /**
+   * Whether one more may be sent now. Leaves at least as many slots free as the subscription has in flight, so that
+   * however many receivers hang, the others find a slot.
+   */
+  mayStart(freeSlots: number, nowMs: number): boolean {
+    const { inFlight } = this;
+    if (this.isParked || this.waitingCount === 0 || nowMs < this.blockedUntilMs) return false;
+    if (inFlight === 0) return true;
+    const most = Math.min(
+      this.#limit,
+      this.subscription?.concurrencyMax ?? LIMIT_MAX,
+      this.isSlow ? 1 : LIMIT_MAX,
+    );
+    if (inFlight >= most || inFlight >= freeSlots) return false;
+    const [oldest] = this.#startedAtMs.values();
+    return nowMs - oldest! < Math.max(STALLED_MS, STALLED_FACTOR * this.#usualMs);
+  }
+
+  /** The next one that waits goes in flight. */
+  start(nowMs: number): Delivery {
+    const delivery = this.#waiting[this.#head++]!;
+    if (this.#head > 64 && this.#head * 2 > this.#waiting.length) {
+      this.#waiting = this.#waiting.slice(this.#head);
+      this.#head = 0;
+    }
+    this.#startedAtMs.set(delivery, nowMs);
+    this.lastUsedMs = nowMs;
+    return delivery;
+  }
+
+  end(delivery: Delivery): void {
+    this.#startedAtMs.delete(delivery);
+  }
+
+  /**
+   * Time until the subscription's rate allows one more; 0 charges it. A new owner begins without a burst, so that the
+   * rate holds over a change of owners.
+   */
+  rateWaitMs(limit: SubscriptionRateLimit, nowMs: number): number {
+    const emissionMs = (limit.windowSeconds * 1000) / limit.limit;
+    const burstMs = emissionMs * (limit.burst ?? limit.limit);
+    const arrivalMs = Math.max(this.#arrivalMs ?? nowMs + burstMs - emissionMs, nowMs);
+    const waitMs = arrivalMs + emissionMs - burstMs - nowMs;
+    if (waitMs > 0) {
+      this.#arrivalMs = arrivalMs;
+      return waitMs;
+    }
+    this.#arrivalMs = arrivalMs + emissionMs;
+    return 0;
+  }
+
+  /** Learns from an attempt: one more at a time after each good answer, half as many when the receiver asks for less. */
+  learn(signal: LaneSignal, nowMs: number): void {
+    if (signal.timedOut) {
+      this.isSlow = true;
+      this.#limit = 1;
+      return;
+    }
+    if (signal.elapsedMs !== undefined) {
+      this.isSlow = false;
+      this.#usualMs += (signal.elapsedMs - this.#usualMs) * (this.#usualMs === 0 ? 1 : USUAL_WEIGHT);
+    }
+    if (signal.throttledForMs !== undefined) {
+      this.#limit = Math.max(1, this.#limit >> 1);
+      const restMs = Math.min(Math.max(signal.throttledForMs, THROTTLED_MS), THROTTLED_MAX_MS);
+      this.blockedUntilMs = Math.max(this.blockedUntilMs, nowMs + restMs);
+    } else if (signal.elapsedMs !== undefined) {
+      this.#limit = Math.min(LIMIT_MAX, this.#limit + 1);
+    }
+  }
+}

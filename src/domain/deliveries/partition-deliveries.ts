@@ -1,0 +1,424 @@
+import { deliveryKeys, deliveryQueueKey } from "../../platform/redis/keys.ts";
+import type { RedisClient } from "../../platform/redis/script.ts";
+import type { Runtime } from "../../platform/runtime.ts";
+import type { PartitionSession } from "../../platform/streams/partition-owners.ts";
+import type { CompiledSubscription, SubscriptionCache } from "../subscriptions/subscription-cache.ts";
+import type { DeliveryScripts } from "./delivery-scripts.ts";
+import type { Delivery, FinishedDelivery, OwnedPartition } from "./delivery-work.ts";
+import type { EventShelf } from "./event-shelf.ts";
+import { heldQueue } from "./held-queue.ts";
+import { Lane } from "./lane.ts";
+import type { LaneTurns } from "./lane-turns.ts";
+import { loadDeliveries, type TakenMember } from "./load-deliveries.ts";
+import type { HeldMemory } from "./held-memory.ts";
+import { releaseOpen, tenantOfSubscription } from "./open-delivery-store.ts";
+import { HELD, TAKEN } from "./scores.ts";
+
+/** What the partitions of one process share. */
+export interface PartitionDeps {
+  runtime: Runtime;
+  client: RedisClient;
+  scripts: DeliveryScripts;
+  subscriptions: SubscriptionCache;
+  events: EventShelf;
+  turns: LaneTurns;
+  memory: HeldMemory;
+  /** Takes what is decided without an attempt. */
+  finish(finished: FinishedDelivery): void;
+}
+
+/** Pause between looks at what is due; what is enqueued by this process wakes it at once. */
+const POLL_MS = 25;
+const ERROR_WAIT_MS = 500;
+/** Subscriptions of one look, and deliveries of one take. */
+const POLL_SUBSCRIPTIONS = 200;
+const TAKE_MAX = 500;
+/** A subscription that cannot take more is looked at again after this time, or when it has room. */
+const POSTPONE_MS = 500;
+/** How often held subscriptions are looked at, in case the message of a resume was lost. */
+const HELD_LOOK_MS = 1_000;
+const HELD_LOOK_MAX = 1_000;
+const TAKE_OVER_BATCH = 200;
+/** Idle lanes are forgotten; slow ones later, because what they learned is to last. */
+const IDLE_MS = 10_000;
+const IDLE_SLOW_MS = 300_000;
+/** Time for what is in flight to end: little when the process stops, enough for any attempt when another takes over. */
+const STOP_MS = 10_000;
+const HANDOVER_MS = 330_000;
+const DRAIN_CHECK_MS = 10;
+
+/** The deliveries of one partition while this process owns it: what is due is taken, loaded and given to its lane. */
+export class PartitionDeliveries implements PartitionSession {
+  readonly owned: OwnedPartition;
+  readonly #deps: PartitionDeps;
+  readonly #lanes = new Map<string, Lane>();
+  readonly #refills = new Set<Lane>();
+  #refilling = false;
+  #draining = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #polling: Promise<void> = Promise.resolve();
+  #isAwake = false;
+  #heldLookAtMs = 0;
+  #tidyAtMs = 0;
+
+  constructor(deps: PartitionDeps, owned: OwnedPartition) {
+    this.#deps = deps;
+    this.owned = owned;
+    owned.lease.ended.addEventListener("abort", () => this.#abandon(), { once: true });
+    this.#polling = this.#begin();
+  }
+
+  /** True while deliveries may be given to this partition. */
+  get isOpen(): boolean {
+    return !this.#draining && this.owned.lease.isHeld();
+  }
+
+  /** The lane of a subscription, made when it is new. */
+  lane(subscriptionId: string, tenantId: string): Lane {
+    let lane = this.#lanes.get(subscriptionId);
+    if (lane === undefined) {
+      lane = new Lane(subscriptionId, tenantId, this.owned);
+      this.#lanes.set(subscriptionId, lane);
+    }
+    return lane;
+  }
+
+  /** Takes a delivery into memory; its member must be marked as taken in the queue, or be about to. */
+  accept(lane: Lane, delivery: Delivery): void {
+    lane.held.add(delivery.member);
+    this.#deps.memory.add(delivery);
+    lane.push(delivery);
+    if (lane.subscription === undefined) void this.#prepare(lane);
+    else this.#deps.turns.ready(lane);
+  }
+
+  /** Something became due: look now and not at the next turn. */
+  wake(): void {
+    if (this.#isAwake || !this.isOpen) return;
+    this.#isAwake = true;
+    clearTimeout(this.#timer);
+    this.#polling = this.#polling.then(() => this.#poll());
+  }
+
+  /** The subscription's settings changed. */
+  async changed(subscriptionId: string): Promise<void> {
+    const lane = this.#lanes.get(subscriptionId);
+    const subscription = await this.#deps.subscriptions.find(subscriptionId);
+    if (lane !== undefined) {
+      lane.subscription = subscription ?? lane.subscription;
+      lane.blockedUntilMs = 0;
+    }
+    if (subscription !== undefined && subscription.status !== "ACTIVE") {
+      await this.#hold(this.lane(subscriptionId, subscription.tenantId));
+    } else if (subscription === undefined || lane?.isParked !== false) await this.#release([subscriptionId]);
+    else this.#deps.turns.ready(lane);
+  }
+
+  /** A delivery is written and booked: its place is free. */
+  settle(delivery: Delivery): void {
+    const lane = this.#lanes.get(delivery.subscriptionId);
+    if (lane === undefined || !lane.held.delete(delivery.member)) return;
+    this.#deps.memory.remove(delivery);
+    if (delivery.isOrdered && delivery.event.orderingKey !== undefined) this.wake();
+    this.refill(lane);
+  }
+
+  /** Loads more of a lane's queue when its memory runs low. */
+  refill(lane: Lane): void {
+    if (!lane.hasMore || lane.isLoading || lane.isParked || !this.isOpen) return;
+    if (lane.waitingCount * 2 > lane.heldMax) return;
+    this.#refills.add(lane);
+    if (this.#refilling) return;
+    this.#refilling = true;
+    setImmediate(() => {
+      this.#refilling = false;
+      const lanes = [...this.#refills];
+      this.#refills.clear();
+      void this.#take(lanes).catch((error: unknown) => this.#warn(error, "queues not refilled"));
+    });
+  }
+
+  /** Gives the subscription's deliveries back and sends nothing more, because it is paused or disabled. */
+  hold(lane: Lane): void {
+    void this.#hold(lane).catch((error: unknown) => this.#warn(error, "subscription not held"));
+  }
+
+  async drain(): Promise<void> {
+    this.#draining = true;
+    clearTimeout(this.#timer);
+    await this.#polling;
+    for (const lane of this.#lanes.values()) this.#giveBack(lane);
+    const isBusy = (): boolean => this.#lanes.values().some(({ held }) => held.size > 0);
+    const sinceMs = performance.now();
+    const isOver = (): boolean =>
+      performance.now() - sinceMs > (this.#deps.runtime.shutdown.started ? STOP_MS : HANDOVER_MS);
+    while (isBusy() && this.owned.lease.isHeld() && !isOver()) await Bun.sleep(DRAIN_CHECK_MS);
+  }
+
+  async #begin(): Promise<void> {
+    while (this.isOpen) {
+      try {
+        await this.#takeOver();
+        return await this.#poll();
+      } catch (error) {
+        this.#warn(error, "partition not taken over");
+        await Bun.sleep(ERROR_WAIT_MS);
+      }
+    }
+  }
+
+  /** What an earlier owner had taken is due again; what it has sent already is found when it is loaded. */
+  async #takeOver(): Promise<void> {
+    const { client, scripts, runtime } = this.#deps;
+    const { owner, due } = deliveryKeys(this.owned.partition);
+    const subscriptions = await client.zrange(due, "0", "-1");
+    let again = 0;
+    for (let start = 0; start < subscriptions.length; start += TAKE_OVER_BATCH) {
+      const batch = subscriptions.slice(start, start + TAKE_OVER_BATCH);
+      const queues = batch.map((id) => deliveryQueueKey(this.owned.partition, id));
+      const count = await scripts.takeOver(
+        [owner, due, ...queues],
+        [this.owned.token, TAKEN, HELD, ...batch],
+      );
+      again += Math.max(0, Number(count));
+    }
+    if (again > 0) runtime.log.info({ partition: this.owned.partition, again }, "deliveries taken over");
+  }
+
+  async #poll(): Promise<void> {
+    this.#isAwake = false;
+    let waitMs = POLL_MS;
+    try {
+      const looked = await this.#look();
+      if (looked === POLL_SUBSCRIPTIONS) waitMs = 0;
+      await this.#lookAtHeld();
+      this.#tidy();
+    } catch (error) {
+      this.#warn(error, "due deliveries not taken");
+      waitMs = ERROR_WAIT_MS;
+    }
+    if (!this.isOpen) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      if (!this.#isAwake) this.#polling = this.#polling.then(() => this.#poll());
+    }, waitMs);
+  }
+
+  /** Takes what is due. @returns subscriptions that were looked at */
+  async #look(): Promise<number> {
+    const { client, runtime } = this.#deps;
+    const { due } = deliveryKeys(this.owned.partition);
+    const nowMs = runtime.clock.nowMs();
+    const ids = await client.zrangebyscore(due, "-inf", nowMs, "LIMIT", 0, POLL_SUBSCRIPTIONS);
+    if (ids.length === 0 || !this.isOpen) return 0;
+    const subscriptions = await this.#find(ids);
+    const lanes: Lane[] = [];
+    const postponed: (string | number)[] = [];
+    for (const [index, id] of ids.entries()) {
+      const subscription = subscriptions[index];
+      if (subscription === undefined) await this.#cancel(id);
+      else {
+        const lane = this.lane(id, subscription.tenantId);
+        lane.subscription = subscription;
+        if (subscription.status !== "ACTIVE") await this.#hold(lane);
+        else if (lane.blockedUntilMs > nowMs) postponed.push(id, lane.blockedUntilMs);
+        else if (this.#room(lane) > 0 && !lane.isLoading) lanes.push(lane);
+        else {
+          lane.hasMore = true;
+          postponed.push(id, nowMs + POSTPONE_MS);
+        }
+      }
+    }
+    await this.#take(lanes);
+    await this.#reindex(postponed);
+    return ids.length;
+  }
+
+  /** @returns in the order of the ids; undefined for what was deleted */
+  async #find(ids: readonly string[]): Promise<(CompiledSubscription | undefined)[]> {
+    return Promise.all(ids.map((id) => this.#deps.subscriptions.find(id)));
+  }
+
+  #room(lane: Lane): number {
+    return Math.min(lane.heldMax - lane.held.size, this.#deps.memory.room);
+  }
+
+  /** Takes as much of the lanes' queues as they have room for, loads it and gives it to them. */
+  async #take(lanes: readonly Lane[]): Promise<void> {
+    const { scripts } = this.#deps;
+    const { owner, due } = deliveryKeys(this.owned.partition);
+    const plan: { lane: Lane; count: number }[] = [];
+    let total = 0;
+    for (const lane of lanes) {
+      const count = Math.min(this.#room(lane), TAKE_MAX - total);
+      if (count <= 0 || lane.isLoading || lane.isParked) continue;
+      lane.isLoading = true;
+      plan.push({ lane, count });
+      total += count;
+    }
+    if (plan.length === 0) return;
+    try {
+      const queues = plan.map(({ lane }) => deliveryQueueKey(this.owned.partition, lane.subscriptionId));
+      const args = plan.flatMap(({ lane, count }) => [lane.subscriptionId, count]);
+      const reply = await scripts.take([owner, due, ...queues], [this.owned.token, TAKEN, ...args]);
+      if (!Array.isArray(reply)) return;
+      const taken: TakenMember[] = [];
+      for (const [index, members] of (reply as string[][]).entries()) {
+        const { lane, count } = plan[index]!;
+        lane.hasMore = members.length === count;
+        for (const member of members) {
+          if (lane.held.has(member)) continue;
+          lane.held.add(member);
+          taken.push({ lane, member });
+        }
+      }
+      await this.#load(taken);
+    } finally {
+      for (const { lane } of plan) lane.isLoading = false;
+    }
+    this.#deps.turns.readyAll(plan.map(({ lane }) => lane));
+  }
+
+  /** Goes on until Postgres answers: the members are marked as taken and would stay so. */
+  async #load(taken: readonly TakenMember[], cancel = false): Promise<void> {
+    if (taken.length === 0) return;
+    const { runtime, events, memory, finish } = this.#deps;
+    for (;;) {
+      try {
+        for (const { lane, delivery, leaves } of await loadDeliveries(runtime, events, taken)) {
+          memory.add(delivery);
+          const decided = cancel ? { outcome: "cancelled" as const } : leaves;
+          if (decided === undefined) lane.push(delivery);
+          else finish(this.#undelivered(lane, delivery, decided));
+        }
+        return;
+      } catch (error) {
+        this.#warn(error, "deliveries not loaded, trying again");
+        await Bun.sleep(ERROR_WAIT_MS);
+        if (!this.owned.lease.isHeld()) return;
+      }
+    }
+  }
+
+  #undelivered(lane: Lane, delivery: Delivery, leaves: FinishedDelivery["leaves"]): FinishedDelivery {
+    return {
+      owned: this.owned,
+      tenantId: lane.tenantId,
+      delivery,
+      attempt: undefined,
+      leaves,
+      mayClearFailures: false,
+    };
+  }
+
+  /** Reads the settings of a lane that was given deliveries before anybody knew them. */
+  async #prepare(lane: Lane): Promise<void> {
+    try {
+      const subscription = await this.#deps.subscriptions.find(lane.subscriptionId);
+      if (subscription === undefined || subscription.status !== "ACTIVE") return await this.#hold(lane);
+      lane.subscription = subscription;
+      this.#deps.turns.ready(lane);
+    } catch (error) {
+      this.#warn(error, "subscription not read");
+      this.#giveBack(lane);
+    }
+  }
+
+  async #hold(lane: Lane): Promise<void> {
+    if (lane.isParked) return;
+    lane.isParked = true;
+    this.#giveBack(lane);
+    await this.#reindex([lane.subscriptionId, HELD]);
+    void heldQueue(this.#deps, this.owned, lane).catch((error: unknown) =>
+      this.#warn(error, "held deliveries not shown"),
+    );
+  }
+
+  /** What waits in memory is due in its queue again. */
+  #giveBack(lane: Lane): void {
+    for (const delivery of lane.clearWaiting()) {
+      this.#deps.finish(this.#undelivered(lane, delivery, { dueMs: "now" }));
+    }
+  }
+
+  async #lookAtHeld(): Promise<void> {
+    const { client, runtime, subscriptions } = this.#deps;
+    const nowMs = runtime.clock.nowMs();
+    if (nowMs < this.#heldLookAtMs) return;
+    this.#heldLookAtMs = nowMs + HELD_LOOK_MS;
+    const { due } = deliveryKeys(this.owned.partition);
+    const ids = await client.zrangebyscore(due, HELD, "+inf", "LIMIT", 0, HELD_LOOK_MAX);
+    const resumed: string[] = [];
+    for (const id of ids) {
+      const subscription = await subscriptions.find(id);
+      if (subscription === undefined || subscription.status === "ACTIVE") resumed.push(id);
+    }
+    if (resumed.length > 0) await this.#release(resumed);
+  }
+
+  /** The queues of subscriptions that are active again, or deleted, are looked at by their due times. */
+  async #release(ids: readonly string[]): Promise<void> {
+    await releaseOpen(this.#deps.runtime.sqlSystem, ids);
+    await this.#reindex(ids.flatMap((id) => [id, ""]));
+    for (const id of ids) {
+      const lane = this.#lanes.get(id);
+      if (lane !== undefined) lane.isParked = false;
+    }
+    this.wake();
+  }
+
+  /** Ends the queue of a subscription that was deleted. */
+  async #cancel(subscriptionId: string): Promise<void> {
+    const tenantId = await tenantOfSubscription(this.#deps.runtime.sqlSystem, subscriptionId);
+    if (tenantId === undefined) return this.#reindex([subscriptionId, HELD]);
+    const { owner, due } = deliveryKeys(this.owned.partition);
+    const lane = this.lane(subscriptionId, tenantId);
+    const reply = await this.#deps.scripts.take(
+      [owner, due, deliveryQueueKey(this.owned.partition, subscriptionId)],
+      [this.owned.token, TAKEN, subscriptionId, TAKE_MAX],
+    );
+    if (!Array.isArray(reply)) return;
+    const members = (reply as string[][])[0]!.filter((member) => !lane.held.has(member));
+    for (const member of members) lane.held.add(member);
+    await this.#load(
+      members.map((member) => ({ lane, member })),
+      true,
+    );
+  }
+
+  async #reindex(pairs: readonly (string | number)[]): Promise<void> {
+    if (pairs.length === 0) return;
+    const { owner, due } = deliveryKeys(this.owned.partition);
+    const queues = pairs
+      .filter((_, index) => index % 2 === 0)
+      .map((id) => deliveryQueueKey(this.owned.partition, String(id)));
+    await this.#deps.scripts.reindex([owner, due, ...queues], [this.owned.token, ...pairs]);
+  }
+
+  /** The lease is another's: what waits is forgotten here, because the new owner has it. */
+  #abandon(): void {
+    clearTimeout(this.#timer);
+    for (const lane of this.#lanes.values()) {
+      lane.isParked = true;
+      for (const delivery of lane.clearWaiting()) {
+        lane.held.delete(delivery.member);
+        this.#deps.memory.remove(delivery);
+      }
+    }
+  }
+
+  #tidy(): void {
+    const nowMs = this.#deps.runtime.clock.nowMs();
+    if (nowMs < this.#tidyAtMs) return;
+    this.#tidyAtMs = nowMs + IDLE_MS;
+    for (const [id, lane] of this.#lanes) {
+      const idleMs = lane.isSlow ? IDLE_SLOW_MS : IDLE_MS;
+      if (lane.held.size === 0 && !lane.isLoading && nowMs - lane.lastUsedMs > idleMs) this.#lanes.delete(id);
+    }
+  }
+
+  #warn(error: unknown, what: string): void {
+    if (this.owned.lease.isHeld())
+      this.#deps.runtime.log.warn({ err: error, partition: this.owned.partition }, what);
+  }
+}
