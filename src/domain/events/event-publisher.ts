@@ -14,12 +14,14 @@ export interface EventCapacity {
   isNearCapacity(): boolean;
 }
 
-/** Who published, and what travels with each event. */
-export interface PublishOrigin {
-  tenantId: string;
+/** One event with what travels beside it. */
+export interface PublishItem {
+  event: CheckedEvent;
   source: EventMessage["source"];
   correlationId?: string | undefined;
   traceparent?: string | undefined;
+  /** When the hub took it, where that is known from before: a repetition's row meets the first one. Now when left out. */
+  acceptedAt?: number;
 }
 
 /** Seconds after which a publisher should try again. */
@@ -50,44 +52,33 @@ export class EventPublisher {
    * Makes events durable: when it resolves they are in their streams and fsynced. Events of one ordering key keep the
    * order of the list, and of the calls.
    *
-   * @param acceptedAt by event, when the same event may be published again and its row must meet itself; now when left out
    * @throws HubError 503 `capacity_exceeded`: nothing was taken (on a Cluster: perhaps a part); `unavailable`: unknown
    * what was taken. A repetition with the same ids adds only what is missing.
    */
-  async publish(
-    origin: PublishOrigin,
-    events: readonly CheckedEvent[],
-    acceptedAt?: (event: CheckedEvent) => number,
-  ): Promise<PublishReceipt[]> {
-    if (this.#capacity.refusal(origin.tenantId) !== undefined) throw refused("capacity_exceeded");
-    const nowMs = this.#runtime.clock.nowMs();
-    const commands = await this.#compose(origin, events, acceptedAt ?? (() => nowMs));
+  async publish(tenantId: string, items: readonly PublishItem[]): Promise<PublishReceipt[]> {
+    if (this.#capacity.refusal(tenantId) !== undefined) throw refused("capacity_exceeded");
+    const commands = await this.#compose(tenantId, items);
     const outcome = await this.#batcher.add(commands);
     if (outcome.status === "full") throw refused("capacity_exceeded");
     if (outcome.status === "unavailable") throw refused("unavailable");
-    return events.map(({ id, externalId = null }, index) => {
+    return items.map(({ event: { id, externalId = null } }, index) => {
       const first = outcome.first[index];
-      const isConflict =
-        first !== undefined &&
-        readSeenValue(first).content !== readSeenValue(commands[index]!.seenValue).content;
+      const own = readSeenValue(commands[index]!.seenValue);
+      const isConflict = first !== undefined && readSeenValue(first).content !== own.content;
       return { id, externalId, status: first === undefined ? "accepted" : "duplicate", isConflict };
     });
   }
 
-  /** Every promise of `publish` in this order: large data is stored before anything refers to it. */
-  async #compose(
-    origin: PublishOrigin,
-    events: readonly CheckedEvent[],
-    acceptedAtOf: (event: CheckedEvent) => number,
-  ): Promise<PublishCommand[]> {
-    const largeIds = new Map<CheckedEvent, string>();
-    for (const event of events) {
-      if (event.dataSize > LARGE_DATA_BYTES) {
-        const saved = saveLargeData(this.#runtime, origin.tenantId, event.data);
-        largeIds.set(event, await saved.catch((error: unknown) => this.#refuseLarge(error)));
-      }
+  /** Large data is stored before anything refers to it. */
+  async #compose(tenantId: string, items: readonly PublishItem[]): Promise<PublishCommand[]> {
+    const largeIds = new Map<PublishItem, string>();
+    for (const item of items) {
+      if (item.event.dataSize <= LARGE_DATA_BYTES) continue;
+      const saved = saveLargeData(this.#runtime, tenantId, item.event.data);
+      largeIds.set(item, await saved.catch((error: unknown) => this.#refuseLarge(error)));
     }
-    return events.map((event) => this.#command(origin, event, acceptedAtOf(event), largeIds.get(event)));
+    const nowMs = this.#runtime.clock.nowMs();
+    return items.map((item) => this.#command(tenantId, { acceptedAt: nowMs, ...item }, largeIds.get(item)));
   }
 
   #refuseLarge(error: unknown): never {
@@ -96,12 +87,11 @@ export class EventPublisher {
   }
 
   #command(
-    origin: PublishOrigin,
-    event: CheckedEvent,
-    acceptedAt: number,
+    tenantId: string,
+    item: PublishItem & { acceptedAt: number },
     largeBodyId: string | undefined,
   ): PublishCommand {
-    const { tenantId, source, correlationId, traceparent } = origin;
+    const { event, source, correlationId, traceparent, acceptedAt } = item;
     const { id, type, externalId, orderingKey, schemaVersion, occurredAt, data, dataSize } = event;
     // Id and tenant come first: the count by tenant reads them without parsing.
     const message: EventMessage = {

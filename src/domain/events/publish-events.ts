@@ -45,13 +45,13 @@ export async function publishEvents(
     errors.push(...(await checkPayloads(ctx, deps.catalogue, payloads)));
   }
   if (errors.length > 0) throw invalidInput(errors.slice(0, FAULTS_MAX));
-  const origin = {
-    tenantId: ctx.tenantId,
+  const items = events.map((event) => ({
+    event,
     source: "API" as const,
     correlationId: ctx.requestId,
     traceparent,
-  };
-  const receipts = await deps.publisher.publish(origin, events);
+  }));
+  const receipts = await deps.publisher.publish(ctx.tenantId, items);
   return isBatch ? { events: receipts } : receipts[0]!;
 }
 

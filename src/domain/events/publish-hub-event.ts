@@ -1,6 +1,7 @@
-import { storableJson } from "../../platform/postgres/storable.ts";
+import { storableJson } from "../../platform/json/parse-json.ts";
 import { newId } from "../../platform/uuid.ts";
 import type { Transaction } from "../context.ts";
+import { matchesPattern } from "./event-type.ts";
 
 /** An event of the hub itself, such as `webhook.received`. */
 export interface HubEvent {
@@ -30,8 +31,8 @@ const ENTRIES_MAX = 50_000;
 const cache = new Map<string, Entry>();
 
 /**
- * Writes events into the outbox, in the transaction of what they tell of. Only those that an active subscription of
- * their tenant matches become rows; of the others the receipt or log row is the record (DESIGN.md section 8).
+ * Writes events into the outbox, in the transaction of what they tell of. Only those that a subscription of their
+ * tenant matches, a paused one too, become rows; of the others the receipt or log row is the record (DESIGN.md section 8).
  *
  * @param tx of hub_app for one tenant's verb, of hub_system for batches
  * @returns how many rows were written
@@ -40,7 +41,9 @@ export async function publishHubEvents(tx: Transaction, events: readonly HubEven
   if (events.length === 0) return 0;
   const typesOf = await subscribedTypes(tx, new Set(events.map(({ tenantId }) => tenantId)));
   const wanted = events
-    .filter(({ tenantId, type }) => matches(typesOf.get(tenantId) ?? [], type))
+    .filter(({ tenantId, type }) =>
+      (typesOf.get(tenantId) ?? []).some((pattern) => matchesPattern(pattern, type)),
+    )
     .map((event) => ({ ...event, occurredAt: event.occurredAt ?? new Date() }));
   if (wanted.length === 0) return 0;
   await tx`
@@ -67,18 +70,11 @@ async function subscribedTypes(
   if (unknown.length > 0) {
     const rows = await tx<{ tenantId: string; eventTypes: string[] }[]>`
       select tenant_id as "tenantId", event_types as "eventTypes" from webhook_subscriptions
-      where tenant_id = any(${unknown}::text[]::uuid[]) and status = 'ACTIVE' and deleted_at is null`;
+      where tenant_id = any(${unknown}::text[]::uuid[]) and deleted_at is null`;
     for (const id of unknown) {
       const eventTypes = rows.filter(({ tenantId }) => tenantId === id).flatMap((row) => row.eventTypes);
       cache.set(id, { eventTypes: [...new Set(eventTypes)], expiresAtMs: nowMs + TTL_MS });
     }
   }
   return new Map([...tenantIds].map((id) => [id, cache.get(id)?.eventTypes ?? []]));
-}
-
-/** Exact names, or a prefix before a trailing `*`. */
-function matches(patterns: readonly string[], eventType: string): boolean {
-  return patterns.some((pattern) =>
-    pattern.endsWith("*") ? eventType.startsWith(pattern.slice(0, -1)) : pattern === eventType,
-  );
 }

@@ -1,0 +1,129 @@
+import { createHash } from "node:crypto";
+import { storableText } from "../../platform/postgres/storable.ts";
+import { EVENT_INTAKE_DEAD_KEY } from "../../platform/redis/keys.ts";
+import type { Runtime } from "../../platform/runtime.ts";
+import { floorId } from "../../platform/uuid.ts";
+import type { FieldError } from "../errors.ts";
+import { checkPayloads } from "./check-payloads.ts";
+import type { EventPublisher } from "./event-publisher.ts";
+import type { EventTypeCatalogue } from "./event-type-catalogue.ts";
+import { findActiveTenants, insertIntakeDeadLetter } from "./intake-store.ts";
+import { type IntakeEntry, readIntake } from "./read-intake.ts";
+import { DATA_BYTES_MAX } from "./schema.ts";
+
+/** Entries without a tenant that are kept for the operator. */
+const DEAD_ENTRIES_MAX = 10_000;
+
+export interface IntakeDeps {
+  runtime: Runtime;
+  publisher: EventPublisher;
+  catalogue: EventTypeCatalogue;
+}
+
+/**
+ * Publishes entries of `events:in`, in their order. What is no event becomes a dead letter of its tenant; what names no
+ * tenant is kept in `events:in:dead`. When it resolves, every entry is safe elsewhere and may be acknowledged.
+ *
+ * @param entries `[stream id, flat field list]`
+ * @throws when Postgres, Redis or room is missing: the same entries are to be taken again
+ */
+export async function takeIntake(
+  deps: IntakeDeps,
+  entries: readonly (readonly [id: string, fields: readonly string[]])[],
+): Promise<void> {
+  const nowMs = deps.runtime.clock.nowMs();
+  const read = entries.map(([id, fields]) => readIntake(id, fields, nowMs));
+  const ids = [...new Set(read.flatMap(({ tenantId }) => tenantId ?? []))];
+  const tenants = await findActiveTenants(deps.runtime.sqlSystem, ids);
+  const byTenant = Map.groupBy(read, ({ tenantId }) =>
+    tenantId !== undefined && tenants.has(tenantId) ? tenantId : undefined,
+  );
+  for (const stray of byTenant.get(undefined) ?? []) await keepStray(deps.runtime, stray);
+  byTenant.delete(undefined);
+  await Promise.all([...byTenant].map(([tenantId, own]) => takeOfTenant(deps, tenantId!, own)));
+}
+
+async function takeOfTenant(
+  deps: IntakeDeps,
+  tenantId: string,
+  entries: readonly IntakeEntry[],
+): Promise<void> {
+  const items = [];
+  for (const entry of entries) {
+    const { outcome } = entry;
+    const faults = "faults" in outcome ? outcome.faults : await payloadFaults(deps, tenantId, outcome);
+    if (faults.length > 0 || "faults" in outcome) {
+      await bury(deps.runtime, tenantId, entry, faults);
+      continue;
+    }
+    const { correlationId, traceparent } = entry;
+    items.push({
+      event: outcome.event,
+      source: "API" as const,
+      correlationId,
+      traceparent,
+      acceptedAt: msOf(entry.entryId),
+    });
+  }
+  if (items.length > 0) await deps.publisher.publish(tenantId, items);
+}
+
+function payloadFaults(
+  deps: IntakeDeps,
+  tenantId: string,
+  outcome: Extract<IntakeEntry["outcome"], { data: unknown }>,
+): Promise<FieldError[]> {
+  const ctx = { runtime: deps.runtime, tenantId };
+  return checkPayloads(ctx, deps.catalogue, [{ event: outcome.event, data: outcome.data, at: "" }]);
+}
+
+async function bury(
+  runtime: Runtime,
+  tenantId: string,
+  entry: IntakeEntry,
+  faults: readonly FieldError[],
+): Promise<void> {
+  const { entryId, type, dataText, correlationId } = entry;
+  const fits = dataText !== undefined && Buffer.byteLength(dataText) <= DATA_BYTES_MAX;
+  runtime.log.warn({ entryId, tenantId, faults }, "entry of events:in is no event");
+  await insertIntakeDeadLetter(runtime.sqlSystem, {
+    id: letterId(entryId),
+    tenantId,
+    eventType: type === undefined ? null : storableText(type),
+    message: storableText(faults.map(({ path, message }) => `${path}: ${message}`).join("; ")),
+    body: fits ? dataText : null,
+    correlationId: correlationId === undefined ? null : storableText(correlationId),
+    createdAt: new Date(msOf(entryId)),
+  });
+}
+
+async function keepStray(runtime: Runtime, entry: IntakeEntry): Promise<void> {
+  const { entryId, tenantId, type = "", dataText = "" } = entry;
+  runtime.log.error({ entryId, tenantId }, "entry of events:in names no tenant");
+  await runtime.redis.xadd(
+    EVENT_INTAKE_DEAD_KEY,
+    "MAXLEN",
+    "~",
+    DEAD_ENTRIES_MAX,
+    "*",
+    "entryId",
+    entryId,
+    "reason",
+    tenantId === undefined ? "tenantId is missing or no UUID" : "there is no such active tenant",
+    "tenantId",
+    tenantId ?? "",
+    "type",
+    type,
+    "data",
+    dataText,
+  );
+}
+
+const msOf = (entryId: string): number => Number.parseInt(entryId, 10);
+
+/** Id of an entry's dead letter: a UUIDv7 of the entry's time, the same at every repetition. */
+function letterId(entryId: string): string {
+  const hash = createHash("sha256").update(entryId).digest("hex");
+  const start = floorId(msOf(entryId)).slice(0, 15);
+  return `${start}${hash.slice(0, 3)}-8${hash.slice(3, 6)}-${hash.slice(6, 18)}`;
+}
