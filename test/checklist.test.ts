@@ -33,6 +33,7 @@ const CHECKLIST: readonly Line[] = [
       ["inbound/verify-signature.test.ts", "takes every hash in every encoding"],
       ["inbound/verify-signature.test.ts", "refuses a signature of another hash"],
       ["inbound/bad-input.test.ts", "doubled is refused with 400"],
+      ["inbound/rejections.test.ts", "names the endpoint whose secret was used"],
     ],
   },
   {
@@ -125,8 +126,10 @@ const CHECKLIST: readonly Line[] = [
       ["inbound/worker-crash.test.ts", "killed with 2,000 webhooks in its hands"],
       ["inbound/worker-crash.test.ts", "that a webhook kills three times leaves it as a dead letter"],
       ["inbound/worker-repeats.test.ts", "after its receipt was stored is booked with that outcome"],
+      ["inbound/rejections-started.test.ts", "a Stripe delivery that was refused for a line break"],
+      ["kill/kill-rounds.test.ts", "hub keeps every 200 through a"],
+      ["faults/failover.test.ts", "hub recovers by itself when a master of"],
     ],
-    open: "rounds of killed processes",
   },
   { section: "E2E Tests", line: "Circuit breaker behavior", proofs: [], open: "circuit breaker" },
 ];

@@ -225,6 +225,7 @@ async function readEverything(): Promise<void> {
   const lists = [
     "/api/v1/webhooks/endpoints",
     "/api/v1/webhooks/receipts",
+    "/api/v1/webhooks/rejections",
     "/api/v1/dead-letters",
     "/api/v1/services",
     "/api/v1/api-logs/search",

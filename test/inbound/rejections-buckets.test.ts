@@ -63,7 +63,7 @@ describe("findMistakes()", () => {
       bodies: variants("body", 5),
       urls: [{ value: "", causes: [] }],
     };
-    const found = await findMistakes(space, (_face, key, body) => key[0]! + body[0]! === 3);
+    const found = await findMistakes(space, (_face, [key = 0], [body = 0]) => key + body === 3);
     expect(found?.map(({ code }) => code)).toEqual(["body3"]);
   });
 

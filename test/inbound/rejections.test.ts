@@ -557,6 +557,23 @@ describe("the explanation", () => {
     expect(causes[0]!.message).toContain("https://hooks.example.com/");
   });
 
+  test("finds the address and the secret that Twilio signed with", async () => {
+    const token = "0123456789abcdef0123456789abcdef";
+    const endpoint = await makeEndpoint(edge, { signatureScheme: "twilio", secretKey: `${token}\n` });
+    const signed = `http://hub.internal:8080/webhooks/${edge.slug}/${endpoint.endpointPath}`;
+    const signature = createHmac("sha1", token).update(`${signed}BodyhelloFrom+1555`).digest("base64");
+    const answer = await send(endpoint.endpointPath, {
+      body: "From=%2B1555&Body=hello",
+      headers: {
+        "content-type": "application/x-www-form-urlencoded",
+        "x-twilio-signature": signature,
+        "x-forwarded-host": "hub.internal:8080",
+      },
+    });
+    expect(answer.status).toBe(401);
+    expect((await causesOf(endpoint.id)).sort()).toEqual(["secret_whitespace", "url_differs"]);
+  });
+
   test("finds two faults at once", async () => {
     const endpoint = await hmacEndpoint(`${secret}\n`);
     const headers = { "x-signature": hmac(secret, minified).toString("hex") };

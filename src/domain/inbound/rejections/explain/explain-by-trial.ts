@@ -21,7 +21,7 @@ export async function explainByTrial(
   secret: SecretRule | undefined,
   cause: SignatureCause,
 ): Promise<RejectionCause[]> {
-  const { request, scheme, settings, secrets } = input;
+  const { request, scheme, secrets } = input;
   const found: RejectionCause[] = [];
   let { nowMs } = request;
   if (cause === "timestamp_stale" || cause === "timestamp_future") {
@@ -53,9 +53,7 @@ export async function explainByTrial(
     {
       code: cause === "mismatch" ? "unexplained" : cause,
       message: `What proves the sender (scheme ${scheme.title}) ${words}.`,
-      action: `Compare the request, the secret's last four characters and the settings${
-        settings.signatureSettings === null ? "" : " in `signatureSettings`"
-      } with ${scheme.source}.`,
+      action: `Compare the request, the secret's last four characters and the settings with ${scheme.source}.`,
     },
   ];
 }
