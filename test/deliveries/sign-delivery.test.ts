@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { createHmac, createPublicKey, generateKeyPairSync, verify } from "node:crypto";
 import { verify as verifyGithub } from "@octokit/webhooks-methods";
 import { Webhook as StandardWebhook } from "standardwebhooks";
-import Stripe from "stripe";
+import { Stripe } from "stripe";
 import { Webhook as SvixWebhook } from "svix";
 import { signDelivery } from "../../src/domain/deliveries/sign-delivery.ts";
 import type { SignatureForm } from "../../src/domain/subscriptions/signature-form.ts";

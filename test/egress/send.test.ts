@@ -286,7 +286,7 @@ describe("Sender.send()", () => {
       port: 0,
       hostname: "127.0.0.1",
       async fetch(request) {
-        for await (const chunk of request.body!) {
+        for await (const chunk of request.body as unknown as AsyncIterable<Uint8Array>) {
           size += chunk.byteLength;
           await Bun.sleep(1);
         }

@@ -16,7 +16,7 @@ beforeAll(async () => {
   dns = await DnsServer.start();
   for (const name of ["receiver.test", "a.receiver.test", "other.test"]) dns.set(name, ["127.0.0.1"]);
   server = createServer({ key: RECEIVER_KEY, cert: RECEIVER_CERT }, (socket: TLSSocket) => {
-    serverNames.push(socket.servername);
+    serverNames.push((socket as TLSSocket & { servername: unknown }).servername);
     socket.on("error", () => {});
     socket.on("data", (chunk) => {
       requestBytes += chunk.byteLength;
