@@ -2,6 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import "@shopify/shopify-api/adapters/web-api";
 import { verify as verifyGitHub } from "@octokit/webhooks-methods";
+import EasyPostClient from "@easypost/api";
+import { Paddle } from "@paddle/paddle-node-sdk";
 import { ApiVersion, LogSeverity, shopifyApi } from "@shopify/shopify-api";
 import { isValidSlackRequest } from "@slack/bolt";
 import { Webhook as StandardWebhook } from "standardwebhooks";
@@ -116,6 +118,35 @@ describe("packages that only verify: they accept our signature first", () => {
     ).toBe(true);
     const headers = { "x-slack-signature": signature, "x-slack-request-timestamp": String(timestamp) };
     expect(judge("slack", { headers, body: BODY })).toEqual({ ok: true });
+  });
+
+  test("compileVerifier() agrees with @paddle/paddle-node-sdk, also while a secret is rotated", async () => {
+    const { webhooks } = new Paddle("pdl_sdbx_apikey_1");
+    const body =
+      '{"event_id":"evt_1","event_type":"customer.created","occurred_at":"2026-11-23T06:48:28Z","notification_id":"n","data":{}}';
+    const time = seconds();
+    const right = `h1=${hmacText(SECRET, `${time}:${body}`)}`;
+    for (const header of [`ts=${time};${right}`, `ts=${time};h1=${"0".repeat(64)};${right}`]) {
+      expect(await webhooks.isSignatureValid(body, SECRET, header)).toBe(true);
+      expect(judge("paddle", { headers: { "paddle-signature": header }, body })).toEqual({ ok: true });
+    }
+    const wrong = `ts=${time + 1};${right}`;
+    expect(await webhooks.isSignatureValid(body, SECRET, wrong)).toBe(false);
+    expect(judge("paddle", { headers: { "paddle-signature": wrong }, body }).ok).toBe(false);
+  });
+
+  test("compileVerifier() agrees with @easypost/api, also on a secret that is normalised", () => {
+    const { Utils } = new EasyPostClient("EZTK_1");
+    const body = '{"id":"evt_1","description":"tracker.updated","result":{"weight":614.4}}';
+    for (const secret of [SECRET, "s\u00e9cret-for-easypost-webhooks"]) {
+      const signature = `hmac-sha256-hex=${hmacText(secret.normalize("NFKD"), body)}`;
+      expect(Utils.validateWebhook(Buffer.from(body), { "X-Hmac-Signature": signature }, secret)).toEqual(
+        JSON.parse(body),
+      );
+      expect(judge("easypost", { headers: { "x-hmac-signature": signature }, body, secret })).toEqual({
+        ok: true,
+      });
+    }
   });
 });
 
