@@ -44,6 +44,52 @@ for (const [kind, startRedis] of KINDS) {
   }
 }
 
+for (const [kind, startRedis] of KINDS) {
+  test(
+    `hub recovers by itself when a master of ${kind} hangs with its connections open`,
+    () => hangMaster(startRedis),
+    TIMEOUT_MS,
+  );
+}
+
+async function hangMaster(startRedis: () => Promise<ReplicatedRedis>): Promise<void> {
+  const redis = await startRedis();
+  const hub = await startSeveralProcesses({ redisUrl: redis.url, hosts: ["127.0.0.1"], workers: 1 });
+  try {
+    const partner = await makePartner(hub, { endpoints: ENDPOINTS });
+    const sender = new WebhookSender(partner.endpoints);
+    sender.start(CONNECTIONS);
+    await until("load is under way", () => sender.acknowledged.length >= WARM_UP);
+    redis.pair.master.freeze();
+    const hungAtMs = Date.now();
+    await redis.untilPromoted();
+    for (const endpoint of partner.endpoints) {
+      await until(
+        "each endpoint is accepted again",
+        async () => (await sendWebhook(endpoint, newId())).status === 200,
+      );
+    }
+    const recoveredAfterMs = Date.now() - hungAtMs;
+    // It comes back as the replica that it is by now.
+    redis.pair.master.thaw();
+    await sender.finish();
+    await until("everything is finished", async () => (await checkConservation(hub.runtime)).waiting === 0);
+    console.log(
+      `hung master: accepts again after ${recoveredAfterMs} ms, answers ${JSON.stringify([...sender.answers])}, ` +
+        `slowest in ms ${JSON.stringify([...sender.slowestMs])}`,
+    );
+    expect(sender.givenUp).toEqual([]);
+    expect((await checkConservation(hub.runtime)).difference).toBe(0);
+    expect([...sender.answers.keys()].filter((status) => ![200, 503].includes(status))).toEqual([]);
+  } catch (error) {
+    console.error(hub.report().slice(-REPORT_LENGTH));
+    throw error;
+  } finally {
+    await hub.stop();
+    await redis.stop();
+  }
+}
+
 /** Time inside a UUIDv7 (RFC 9562 section 5.7): when the request was received. */
 function receivedAtMs(receiptId: string): number {
   return Number.parseInt(receiptId.replaceAll("-", "").slice(0, 12), 16);

@@ -18,7 +18,7 @@ const { LONG_STEPS } = await import("./steps.ts");
 
 /** Lines of the steps that are kept: measurements and rounds by their first words, and failed tests. */
 const KEPT =
-  /^(?:round \d|kill rounds: |ACK_REPLICAS=|partition from |replayed |\d+ requests, |\(fail\)|──── |SKIPPED: |Redis \d)/;
+  /^(?:round \d|kill rounds: |ACK_REPLICAS=|hung master: |partition from |replayed |\d+ requests, |\(fail\)|──── |SKIPPED: |Redis \d)/;
 
 const SUMMARY = "──── summary";
 
