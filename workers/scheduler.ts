@@ -1,3 +1,4 @@
+import { DELIVERY_JOBS } from "../src/domain/deliveries/delivery-jobs.ts";
 import { watchConservation } from "../src/domain/health/watch-conservation.ts";
 import { limitDedupeMemory } from "../src/domain/inbound/limit-dedupe-memory.ts";
 import { enlistForgotten, rebuildAfterLoss } from "../src/domain/inbound/rebuild-inbound.ts";
@@ -58,6 +59,6 @@ const JOBS: readonly Job[] = [
 export const scheduler = {
   name: "scheduler",
   start: (runtime: Runtime) => ({
-    stop: startJobs(runtime, "scheduler", [...JOBS, watchConservation(runtime)]),
+    stop: startJobs(runtime, "scheduler", [...JOBS, ...DELIVERY_JOBS, watchConservation(runtime)]),
   }),
 };

@@ -1,0 +1,76 @@
+import { type Context, requireScope, type Transaction, withTenant } from "../context.ts";
+import { notFound } from "../errors.ts";
+import type { DeliveryDetail, DeliveryStatus } from "./delivery-schema.ts";
+import {
+  type AttemptDetailRow,
+  getEventPayload,
+  getOpenDelivery,
+  listDeliveryAttempts,
+  type OpenDeliveryRow,
+} from "./delivery-store.ts";
+import { standardPayload } from "./delivery-payload.ts";
+import { presentAttemptDetail } from "./present-delivery.ts";
+
+/**
+ * One delivery of a subscription: where it stands, what it sends and its attempts.
+ *
+ * @throws HubError 403 `forbidden`; 404 `not_found`
+ */
+export async function getDelivery(
+  ctx: Context,
+  input: { subscriptionId: string; deliveryId: string },
+): Promise<DeliveryDetail> {
+  requireScope(ctx, "webhooks:read");
+  const { tenantId } = ctx;
+  const { subscriptionId, deliveryId } = input;
+  return withTenant(ctx, async (tx) => {
+    const attempts = await listDeliveryAttempts(tx, tenantId, subscriptionId, deliveryId);
+    const open = await getOpenDelivery(tx, tenantId, subscriptionId, deliveryId);
+    const last = attempts.at(-1);
+    const known = last ?? open;
+    if (known === undefined) throw notFound();
+    const replayId = known.replayId;
+    return {
+      id: deliveryId,
+      subscriptionId,
+      eventId: known.eventId,
+      eventType: known.eventType,
+      trigger: last?.trigger ?? (replayId === null ? "EVENT" : "REPLAY"),
+      replayId,
+      status: open?.status ?? endOf(last!),
+      nextRetryAt: open?.nextRetryAt?.toISOString() ?? null,
+      requestBody: await sentBody(tx, tenantId, last, known),
+      attempts: attempts.map(presentAttemptDetail),
+    };
+  });
+}
+
+/** A delivery that failed last and is not open was cancelled before its next try. */
+function endOf({ status }: AttemptDetailRow): DeliveryStatus {
+  return status === "RETRYING" ? "CANCELLED" : status;
+}
+
+async function sentBody(
+  tx: Transaction,
+  tenantId: string,
+  last: AttemptDetailRow | undefined,
+  known: AttemptDetailRow | OpenDeliveryRow,
+): Promise<string | null> {
+  const kept = last?.requestBody ?? last?.payload;
+  if (kept !== undefined && kept !== null) return Buffer.from(kept).toString();
+  if (known.eventCreatedAt === null) return null;
+  const event = await getEventPayload(tx, tenantId, known.eventId, known.eventCreatedAt);
+  if (event === undefined) return null;
+  const payload = standardPayload({
+    id: known.eventId,
+    tenantId,
+    type: event.type,
+    occurredAtMs: event.occurredAt.getTime(),
+    createdAtMs: known.eventCreatedAt.getTime(),
+    orderingKey: undefined,
+    correlationId: undefined,
+    traceparent: undefined,
+    data: event.data,
+  });
+  return Buffer.from(payload).toString();
+}

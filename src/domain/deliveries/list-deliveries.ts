@@ -1,0 +1,41 @@
+import { type Context, requireScope, withTenant } from "../context.ts";
+import { notFound } from "../errors.ts";
+import { type Page, pageOf, type PageInput, readCursor } from "../pagination.ts";
+import { getSubscriptionRow } from "../subscriptions/store.ts";
+import type { DeliveryAttempt } from "./delivery-schema.ts";
+import { listAttemptRows } from "./delivery-store.ts";
+import { presentAttempt } from "./present-delivery.ts";
+import { readTimeRange } from "./replay-range.ts";
+
+/** Filters of a subscription's history; `from` (included) and `to` (not included) as in RFC 3339. */
+export interface ListDeliveriesInput extends PageInput {
+  subscriptionId: string;
+  status?: string | undefined;
+  eventType?: string | undefined;
+  eventId?: string | undefined;
+  deliveryId?: string | undefined;
+  trigger?: string | undefined;
+  from?: string | undefined;
+  to?: string | undefined;
+}
+
+/**
+ * A page of a subscription's attempts, newest first.
+ *
+ * @throws HubError 403 `forbidden`; 404 `not_found`; 422 `invalid_input`
+ */
+export async function listDeliveries(
+  ctx: Context,
+  input: ListDeliveriesInput,
+): Promise<Page<DeliveryAttempt>> {
+  requireScope(ctx, "webhooks:read");
+  const { tenantId } = ctx;
+  const { limit, beforeId } = readCursor(input);
+  const { subscriptionId, status, eventType, eventId, deliveryId, trigger } = input;
+  const filter = { status, eventType, eventId, deliveryId, trigger, ...readTimeRange(input) };
+  const rows = await withTenant(ctx, async (tx) => {
+    if ((await getSubscriptionRow(tx, tenantId, subscriptionId)) === undefined) throw notFound();
+    return listAttemptRows(tx, { tenantId, subscriptionId }, { limit: limit + 1, beforeId }, filter);
+  });
+  return pageOf(rows, limit, presentAttempt);
+}
