@@ -19,6 +19,7 @@ import { metricsRoutes } from "./routes/metrics.ts";
 import { receiptRoutes } from "./routes/receipts.ts";
 import { serviceRoutes } from "./routes/services.ts";
 import { tenantRoutes } from "./routes/tenants.ts";
+import { webhookDeliveryRoutes } from "./routes/webhook-deliveries.ts";
 import { webhookEndpointRoutes } from "./routes/webhook-endpoints.ts";
 import { webhookSubscriptionRoutes } from "./routes/webhook-subscriptions.ts";
 import { webhookSchemeRoutes } from "./routes/webhook-schemes.ts";
@@ -55,6 +56,7 @@ export function createApp(runtime: Runtime, ingress?: AcceptDeps) {
     .use(eventRoutes(runtime))
     .use(eventTypeRoutes(runtime))
     .use(webhookSubscriptionRoutes(runtime))
+    .use(webhookDeliveryRoutes(runtime))
     .use(apiLogRoutes(runtime))
     .use(docsRoutes(() => createDocument(registered, runtime.config.publicUrl)));
   registered.push(...app.routes);

@@ -5,6 +5,7 @@ import { putService } from "../../src/domain/services/put-service.ts";
 import { rawPlace } from "../../src/domain/inbound/rejections/refused-request.ts";
 import { insertRejections } from "../../src/domain/inbound/rejections/rejection-store.ts";
 import { sealSecret } from "../../src/domain/vault/seal-secret.ts";
+import { replayDeliveries } from "../../src/domain/deliveries/replay-deliveries.ts";
 import { createSubscription } from "../../src/domain/subscriptions/create-subscription.ts";
 import { newId, timeOfId } from "../../src/platform/uuid.ts";
 import type { TestApp, TestTenant } from "./app-fixture.ts";
@@ -131,6 +132,24 @@ const makeSubscription: RouteFixture["make"] = async (_hub, tenant) => ({
   id: (await createSubscription(tenant.ctx, subscription())).id,
 });
 
+/** A subscription with one failed delivery. */
+const makeDelivery: RouteFixture["make"] = async (hub, tenant) => {
+  const { id } = await createSubscription(tenant.ctx, subscription());
+  const [attemptId, deliveryId] = [newId(), newId()];
+  await hub.runtime.sqlSystem`
+    insert into webhook_deliveries (id, tenant_id, subscription_id, delivery_id, event_type, event_id, request_url,
+      status, created_at)
+    values (${attemptId}, ${tenant.id}, ${id}, ${deliveryId}, 'order.created', ${newId()}, 'https://example.com',
+      'FAILED', ${new Date(timeOfId(attemptId))})`;
+  return { id, deliveryId };
+};
+
+const makeReplay: RouteFixture["make"] = async (_hub, tenant) => {
+  const { id: subscriptionId } = await createSubscription(tenant.ctx, subscription());
+  const { replayId } = await replayDeliveries(tenant.ctx, { subscriptionId });
+  return { id: replayId! };
+};
+
 /** Every operation that needs a credential. The test names those that are missing here. */
 export const ROUTE_FIXTURES: Readonly<Record<string, RouteFixture>> = {
   "GET /api/v1/api-keys": { scope: "keys:write" },
@@ -199,6 +218,20 @@ export const ROUTE_FIXTURES: Readonly<Record<string, RouteFixture>> = {
   },
   // Without an object: a type that another tenant described is free for this one.
   "PUT /api/v1/event-types/{type}": { scope: "events:publish", body: () => ({ description: "x" }) },
+  "GET /api/v1/webhooks/subscriptions/{id}/deliveries": { scope: "webhooks:read", make: makeSubscription },
+  "GET /api/v1/webhooks/subscriptions/{id}/deliveries/{deliveryId}": {
+    scope: "webhooks:read",
+    make: makeDelivery,
+  },
+  "GET /api/v1/webhooks/subscriptions/{id}/statistics": { scope: "webhooks:read", make: makeSubscription },
+  "POST /api/v1/webhooks/subscriptions/{id}/test": { scope: "webhooks:write", make: makeSubscription },
+  "POST /api/v1/webhooks/subscriptions/{id}/replay": {
+    scope: "webhooks:write",
+    make: makeSubscription,
+    body: () => ({}),
+  },
+  "GET /api/v1/webhooks/replays/{id}": { scope: "webhooks:read", make: makeReplay },
+  "POST /api/v1/webhooks/replays/{id}/cancel": { scope: "webhooks:write", make: makeReplay },
   "GET /api/v1/webhooks/subscriptions": { scope: "webhooks:read" },
   "POST /api/v1/webhooks/subscriptions": { scope: "webhooks:write", body: subscription },
   "GET /api/v1/webhooks/subscriptions/{id}": { scope: "webhooks:read", make: makeSubscription },
