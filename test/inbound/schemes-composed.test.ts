@@ -1,5 +1,4 @@
 import { describe, expect, test } from "bun:test";
-import HmacValidator from "@adyen/api-library/lib/src/utils/hmacValidator.js";
 import { Signature } from "@hubspot/api-client/lib/src/utils/signature.js";
 import { EventWebhook } from "@sendgrid/eventwebhook";
 import { verifyKey } from "discord-interactions";
@@ -63,7 +62,7 @@ describe("the providers' own packages", () => {
     }
   });
 
-  test("compileVerifier() agrees with discord-interactions, sns-validator, @sendgrid/eventwebhook and Adyen's", async () => {
+  test("compileVerifier() agrees with discord-interactions and @sendgrid/eventwebhook", async () => {
     const pair = ed25519Pair();
     const key = Buffer.from(pair.publicSecret.slice("whpk_".length), "base64").toString("hex");
     const signature = Buffer.from(pair.sign(`${SECONDS}{"type":1}`), "base64").toString("hex");
@@ -82,11 +81,6 @@ describe("the providers' own packages", () => {
         ),
       ).toBe(true);
     }
-    const [{ body, secret }] = vectorsOf("adyen") as [SchemeVector];
-    const { notificationItems } = JSON.parse(body) as {
-      notificationItems: [{ NotificationRequestItem: Parameters<HmacValidator["validateHMAC"]>[0] }];
-    };
-    expect(new HmacValidator().validateHMAC(notificationItems[0].NotificationRequestItem, secret)).toBe(true);
   });
 
   test("compileVerifier() refuses what sns-validator refuses: another host, another version, a missing field", async () => {

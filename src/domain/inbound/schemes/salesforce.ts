@@ -54,8 +54,9 @@ function longOrganizationId(id: string): string {
   if (id.length !== 15) return id;
   let suffix = "";
   for (let from = 0; from < 15; from += 5) {
-    const bits = [...id.slice(from, from + 5)].map((letter, at) => (/[A-Z]/.test(letter) ? 1 << at : 0));
-    suffix += SUFFIX[bits.reduce((sum, bit) => sum + bit, 0)];
+    let bits = 0;
+    for (let at = 0; at < 5; at++) if (/[A-Z]/.test(id[from + at]!)) bits |= 1 << at;
+    suffix += SUFFIX[bits];
   }
   return id + suffix;
 }
