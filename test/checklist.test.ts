@@ -34,6 +34,9 @@ const CHECKLIST: readonly Line[] = [
       ["inbound/verify-signature.test.ts", "refuses a signature of another hash"],
       ["inbound/bad-input.test.ts", "doubled is refused with 400"],
       ["inbound/rejections.test.ts", "names the endpoint whose secret was used"],
+      ["inbound/schemes/vectors.test.ts", "compileVerifier() accepts it"],
+      ["inbound/schemes/tampering.test.ts", "refuses any changed byte of the signed body"],
+      ["inbound/scheme-answers.test.ts", "WooCommerce's ping is answered without a signature"],
     ],
   },
   {

@@ -27,9 +27,9 @@ import { onfleet } from "./onfleet.ts";
 import { paddle } from "./paddle.ts";
 import { pagerduty } from "./pagerduty.ts";
 import { postmark } from "./postmark.ts";
+import { quickbooks } from "./quickbooks.ts";
 import { sageIntacct } from "./sage-intacct.ts";
 import { salesforce } from "./salesforce.ts";
-import { quickbooks } from "./quickbooks.ts";
 import { samsara } from "./samsara.ts";
 import type { Scheme } from "./scheme.ts";
 import { sendcloud } from "./sendcloud.ts";
@@ -49,8 +49,8 @@ import { trello } from "./trello.ts";
 import { twilio } from "./twilio.ts";
 import { typeform } from "./typeform.ts";
 import { uber } from "./uber.ts";
-import { xero } from "./xero.ts";
 import { woocommerce } from "./woocommerce.ts";
+import { xero } from "./xero.ts";
 import { zendesk } from "./zendesk.ts";
 import { zoho } from "./zoho.ts";
 import { zoom } from "./zoom.ts";
@@ -108,8 +108,8 @@ export const SCHEMES: readonly Scheme[] = [
   twilio,
   typeform,
   uber,
-  xero,
   woocommerce,
+  xero,
   zendesk,
   zoho,
   zoom,
