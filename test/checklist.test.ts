@@ -35,7 +35,7 @@ const CHECKLIST: readonly Line[] = [
       ["inbound/bad-input.test.ts", "doubled is refused with 400"],
       ["inbound/rejections.test.ts", "names the endpoint whose secret was used"],
       ["inbound/schemes/vectors.test.ts", "compileVerifier() accepts it"],
-      ["inbound/schemes/tampering.test.ts", "refuses any changed byte of the signed body"],
+      ["inbound/schemes/tampering.test.ts", "compileVerifier() refuses any changed byte of the signed body"],
       ["inbound/scheme-answers.test.ts", "WooCommerce's ping is answered without a signature"],
     ],
   },
