@@ -1,11 +1,11 @@
 import {
   type BadNeighbour,
   badNeighbours,
-  createNeighbourEndpoint,
+  createNeighbourEndpoints,
   type NeighbourCounts,
 } from "./support/bad-neighbours.ts";
 import { defineBenchmark } from "./support/benchmark.ts";
-import { wholeNumber } from "./support/command-line.ts";
+import { optionalText, UsageError, wholeNumber } from "./support/command-line.ts";
 import { driveLoad } from "./support/drive-load.ts";
 import { type HubStores, openStores } from "./support/hub-stores.ts";
 import {
@@ -31,6 +31,7 @@ const FLAGS = {
     min: 10,
     max: 5000,
   }),
+  only: optionalText("one neighbour by its name; all when left out", "name"),
   "flood-rate": wholeNumber("requests a second of the flood", {
     hint: "n",
     fallback: 4000,
@@ -85,6 +86,11 @@ export const neighboursInBenchmark = defineBenchmark({
   ].join("\n"),
   flags: FLAGS,
   async run(flags) {
+    const all = badNeighbours(flags["flood-rate"]);
+    const neighbours = all.filter(({ name }) => flags.only === undefined || name === flags.only);
+    if (neighbours.length === 0) {
+      throw new UsageError(`--only must be one of ${all.map(({ name }) => name).join(", ")}`);
+    }
     console.log("Starting the hub");
     const hub = await startHub();
     const stores = openStores(readServices(hub));
@@ -96,9 +102,9 @@ export const neighboursInBenchmark = defineBenchmark({
         measurePhase({ hub, sink, endpoints: good, ratePerSecond: flags.rate, seconds });
       await measure(HEAD_START_SECONDS);
       const scenarios: Scenario[] = [];
-      for (const neighbour of badNeighbours(flags["flood-rate"])) {
+      for (const neighbour of neighbours) {
         scenarios.push(
-          await runScenario({ hub, stores, badTenant, neighbour, measure, seconds: flags.seconds }),
+          await runScenario({ hub, stores, sink, badTenant, neighbour, measure, seconds: flags.seconds }),
         );
         console.log(`  ${neighbour.name}: done`);
       }
@@ -140,16 +146,18 @@ async function createGoodEndpoints(hub: HubUnderTest, sink: TargetSink): Promise
 async function runScenario(options: {
   hub: HubUnderTest;
   stores: HubStores;
+  sink: TargetSink;
   badTenant: Tenant;
   neighbour: BadNeighbour;
   measure: (seconds: number) => Promise<Phase>;
   seconds: number;
 }): Promise<Scenario> {
   const { hub, neighbour, seconds, measure } = options;
-  const endpoint = await createNeighbourEndpoint(hub, options.badTenant, neighbour);
+  const { badTenant, sink } = options;
+  const endpoints = await createNeighbourEndpoints(hub, badTenant, neighbour, sink.hangingUrl);
   console.log(`${neighbour.name}: ${neighbour.about}`);
   const alone = await measure(seconds);
-  const sending = neighbour.send(hub, endpoint, seconds + HEAD_START_SECONDS);
+  const sending = neighbour.send(hub, endpoints, seconds + HEAD_START_SECONDS);
   await Bun.sleep(HEAD_START_SECONDS * 1000);
   const together = await measure(seconds);
   const counts = await sending;

@@ -1,5 +1,5 @@
 import { driveLoad } from "./drive-load.ts";
-import { createEndpoint, type HubUnderTest, type Tenant } from "./hub-under-test.ts";
+import { callHub, createEndpoint, type HubUnderTest, type Tenant } from "./hub-under-test.ts";
 import type { LoadEndpoint } from "./load-endpoint.ts";
 import { signerOf } from "./sign-webhook.ts";
 
@@ -8,10 +8,12 @@ export interface BadNeighbour {
   name: string;
   /** What it does, for the report. */
   about: string;
-  /** Settings of its endpoint. */
+  /** Settings of its endpoints. */
   settings: Readonly<Record<string, unknown>>;
-  /** Sends to its endpoint for so long. */
-  send(hub: HubUnderTest, endpoint: LoadEndpoint, seconds: number): Promise<NeighbourCounts>;
+  /** Target services of its own that never answer, each with an endpoint; one endpoint without a target when left out. */
+  hangingTargets?: number;
+  /** Sends to its endpoints for so long. */
+  send(hub: HubUnderTest, endpoints: readonly LoadEndpoint[], seconds: number): Promise<NeighbourCounts>;
 }
 
 /** What became of a neighbour's requests; one of which nothing was accepted has burdened nobody. */
@@ -29,6 +31,11 @@ const MEMORY_EXPRESSION =
   '( type = "load.status" ? $count([1..9999999].{"number": $, "text": $string($) & "-0123456789abcdef"}) : id )';
 
 const SLOW_RATE = 20;
+
+/** As many as would take every place of the sender, were each given a quarter. */
+const HANGING_TARGETS = 4;
+const HANGING_RATE = 100;
+
 const LARGE_BODY_BYTES = 20 * 1024 * 1024;
 
 /** Neighbours in the order in which they are tried. */
@@ -45,6 +52,13 @@ export function badNeighbours(floodRatePerSecond: number): BadNeighbour[] {
       about: `transformation that asks for gigabytes, ${SLOW_RATE}/s`,
       settings: { transformTemplate: { engine: "jsonata", expression: MEMORY_EXPRESSION } },
       send: steady({ ratePerSecond: SLOW_RATE, connections: 4, bodyBytes: 1024 }),
+    },
+    {
+      name: "hanging-targets",
+      about: `${HANGING_TARGETS} target services that never answer, ${HANGING_RATE}/s`,
+      settings: {},
+      hangingTargets: HANGING_TARGETS,
+      send: steady({ ratePerSecond: HANGING_RATE, connections: 8, bodyBytes: 1024 }),
     },
     {
       name: "poison",
@@ -70,13 +84,30 @@ export function badNeighbours(floodRatePerSecond: number): BadNeighbour[] {
   ];
 }
 
-/** The endpoint through which a neighbour sends. */
-export function createNeighbourEndpoint(
+/**
+ * The endpoints through which a neighbour sends; their paths begin with its name.
+ *
+ * @param hangingUrl address of a target that never answers
+ */
+export async function createNeighbourEndpoints(
   hub: HubUnderTest,
   tenant: Tenant,
   neighbour: BadNeighbour,
-): Promise<LoadEndpoint> {
-  return createEndpoint(hub, tenant, neighbour.name, neighbour.settings);
+  hangingUrl: string,
+): Promise<LoadEndpoint[]> {
+  const { name, settings, hangingTargets = 0 } = neighbour;
+  if (hangingTargets === 0) return [await createEndpoint(hub, tenant, name, settings)];
+  const endpoints: LoadEndpoint[] = [];
+  for (let index = 0; index < hangingTargets; index++) {
+    const targetService = `${name}-${index}`;
+    await callHub(hub, tenant, {
+      method: "PUT",
+      path: `/api/v1/services/${targetService}`,
+      body: { kind: "HTTP", url: hangingUrl },
+    });
+    endpoints.push(await createEndpoint(hub, tenant, targetService, { ...settings, targetService }));
+  }
+  return endpoints;
 }
 
 function steady(load: {
@@ -84,11 +115,11 @@ function steady(load: {
   connections: number;
   bodyBytes: number;
 }): BadNeighbour["send"] {
-  return async (hub, endpoint, seconds) => {
+  return async (hub, endpoints, seconds) => {
     const report = await driveLoad({
       ...load,
       baseUrl: hub.baseUrl,
-      endpoints: [endpoint],
+      endpoints,
       seconds,
       processes: 1,
       timeoutMs: 10_000,
@@ -118,9 +149,10 @@ function poisonBodies(): PoisonBody[] {
 
 async function sendPoison(
   hub: HubUnderTest,
-  endpoint: LoadEndpoint,
+  endpoints: readonly LoadEndpoint[],
   seconds: number,
 ): Promise<NeighbourCounts> {
+  const endpoint = endpoints[0]!;
   const bodies = poisonBodies();
   const sign = signerOf(endpoint);
   const runId = crypto.randomUUID().slice(0, 8);

@@ -23,8 +23,8 @@ export interface HubStores {
   books(): Promise<InboundBooks>;
   /** Receipts in Postgres, and distinct events among them. */
   receipts(): Promise<{ rows: number; distinctEvents: number }>;
-  /** Receipts of all endpoints with this path, by status. */
-  outcomes(endpointPath: string): Promise<Record<string, number>>;
+  /** Receipts of all endpoints whose paths begin so, by status. */
+  outcomes(pathStart: string): Promise<Record<string, number>>;
   /** Settings that decide about durability, as the servers report them. */
   settings(): Promise<Record<string, string>>;
   /** Removes receipts, log rows and remembered ids, so that a long run fits on the disk. */
@@ -80,11 +80,11 @@ export function openStores(services: HubServices): HubStores {
         from webhook_receipts`;
       return { rows: row!.rows, distinctEvents: row!.distinct_events };
     },
-    outcomes: async (endpointPath) => {
+    outcomes: async (pathStart) => {
       const rows = await system<{ status: string; count: number }[]>`
         select status, count(*)::float8 as count
         from webhook_receipts
-        where endpoint_id in (select id from webhook_endpoints where endpoint_path = ${endpointPath})
+        where endpoint_id in (select id from webhook_endpoints where starts_with(endpoint_path, ${pathStart}))
         group by status`;
       return Object.fromEntries(rows.map(({ status, count }) => [status, count]));
     },

@@ -12,6 +12,8 @@ export interface Arrivals {
 /** An internal service that takes what the hub routes to it and looks at the clock. */
 export interface TargetSink {
   url(path: string): string;
+  /** Address that takes requests and never answers. */
+  hangingUrl: string;
   /** Distinct events that have arrived at a path. */
   count(path: string): number;
   /** The arrivals at a path; begins a new count. */
@@ -22,6 +24,8 @@ export interface TargetSink {
 /** The benchmark's bodies carry both; a transformation must keep them. */
 const EVENT = /"id":"([^"]+)"/;
 const SENT_AT = /"occurredAt":"([^"]+)"/;
+
+const HANGING_PATH = "/hang";
 
 interface Counter {
   ids: Set<string>;
@@ -43,7 +47,10 @@ export function startTargetSink(): TargetSink {
     hostname: "127.0.0.1",
     port: 0,
     development: false,
+    // Longer than any processing time of the hub: it is the hub that has to give up.
+    idleTimeout: 120,
     async fetch(request) {
+      if (new URL(request.url).pathname === HANGING_PATH) return new Promise<Response>(() => undefined);
       const text = await request.text();
       const counter = counterOf(new URL(request.url).pathname);
       const id = EVENT.exec(text)?.[1];
@@ -56,6 +63,7 @@ export function startTargetSink(): TargetSink {
     },
   });
   return {
+    hangingUrl: `http://127.0.0.1:${server.port}${HANGING_PATH}`,
     url: (path) => `http://127.0.0.1:${server.port}${path}`,
     count: (path) => counterOf(path).ids.size,
     take: (path) => {
