@@ -23,7 +23,7 @@ const IDLE_TIMEOUT_SECONDS = 60;
  * Opens the HTTP server: inbound webhooks straight to their handler, everything else to Elysia. Adds the orderly stop
  * to the runtime's shutdown.
  *
- * @param options.sharesPort with other processes of the hub: those of EDGE_PROCESSES, and the one that replaces it
+ * @param options.sharesPort with the process that will replace it; those of EDGE_PROCESSES share it in any case
  */
 export async function serveEdge(
   runtime: Runtime,
@@ -39,7 +39,7 @@ export async function serveEdge(
     hostname: runtime.config.host,
     port: runtime.config.port,
     // With it a second process on the port would silently take part of the traffic; only wanted among our own.
-    reusePort: options.sharesPort ?? runtime.config.edgeProcesses > 1,
+    reusePort: options.sharesPort === true || runtime.config.edgeProcesses > 1,
     idleTimeout: IDLE_TIMEOUT_SECONDS,
     // One byte more than the largest body, so that our own 413 answers, with its problem document and its count.
     maxRequestBodySize: BODY_BYTES_MAX + 1024 * 1024,

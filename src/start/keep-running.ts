@@ -6,7 +6,7 @@ export interface KeptService {
   /**
    * Starts a second one and ends the first when the second is ready.
    *
-   * @throws Error when the second does not come up; the first goes on
+   * @throws Error when the second does not come up: the first goes on; or when it is being stopped
    */
   replace(): Promise<void>;
   stop(): Promise<void>;
@@ -65,6 +65,7 @@ class Kept implements KeptService {
   }
 
   async replace(): Promise<void> {
+    if (this.#isStopping) throw new Error(`${this.name} is being stopped`);
     const next = await this.#service.start(this.#hooks.onLine);
     // A stop that came meanwhile does not know of the new one.
     if (this.#isStopping) return next.stop();

@@ -1,4 +1,4 @@
-import { writeRestartRecord } from "../platform/process/restart-record.ts";
+import { type RestartRecord, writeRestartRecord } from "../platform/process/restart-record.ts";
 import type { KeptService } from "./keep-running.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -47,11 +47,14 @@ async function restartOnce({ home, terminal, services }: RollingRestartOptions):
       break;
     }
   }
-  const tookMs = Date.now() - startedAtMs;
-  await writeRestartRecord(home, {
+  const record: RestartRecord = {
     startedAtMs,
-    tookMs,
+    tookMs: Date.now() - startedAtMs,
     restarted,
     ...(failure === undefined ? {} : { failure }),
-  });
+  };
+  // Who asked waits in vain then; the processes are replaced all the same.
+  await writeRestartRecord(home, record).catch((error: unknown) =>
+    terminal.say(`No record: ${String(error)}`),
+  );
 }
