@@ -1,3 +1,4 @@
+import { untilReady } from "../../platform/redis/info.ts";
 import { eventRoute, partitionOf } from "../../platform/redis/keys.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import { HubError } from "../errors.ts";
@@ -27,15 +28,21 @@ export interface PublishItem {
 /** Seconds after which a publisher should try again. */
 const RETRY_AFTER_SECONDS = 1;
 
+/** Longest wait of a process's first requests. */
+const CONNECT_TIMEOUT_MS = 1_000;
+
 /** Puts checked events into their streams; one of each process, because it collects the requests of a turn. */
 export class EventPublisher {
   readonly #runtime: Runtime;
   readonly #capacity: EventCapacity;
   readonly #batcher: PublishBatcher;
+  /** The client refuses what comes before it has connected; the first requests of a process wait for that. */
+  readonly #connected: Promise<void>;
 
   constructor(runtime: Runtime, capacity: EventCapacity) {
     const client = runtime.openRedis("ingest");
     this.#runtime = runtime;
+    this.#connected = untilReady(client, CONNECT_TIMEOUT_MS).catch(() => undefined);
     this.#capacity = capacity;
     this.#batcher = new PublishBatcher({
       client,
@@ -58,6 +65,7 @@ export class EventPublisher {
   async publish(tenantId: string, items: readonly PublishItem[]): Promise<PublishReceipt[]> {
     if (this.#capacity.refusal(tenantId) !== undefined) throw refused("capacity_exceeded");
     const commands = await this.#compose(tenantId, items);
+    await this.#connected;
     const outcome = await this.#batcher.add(commands);
     if (outcome.status === "full") throw refused("capacity_exceeded");
     if (outcome.status === "unavailable") throw refused("unavailable");

@@ -1,5 +1,5 @@
 import { createGauge } from "../../platform/metrics.ts";
-import { inboundKeys } from "../../platform/redis/keys.ts";
+import { eventKeys, inboundKeys } from "../../platform/redis/keys.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import { readDedupeWindowSeconds } from "../inbound/dedupe-window.ts";
 
@@ -52,6 +52,33 @@ export async function readInboundDepth(runtime: Runtime): Promise<TopicDepth> {
   };
 }
 
+/**
+ * Counts the events that wait for their fan-out.
+ *
+ * @throws when Redis is away
+ */
+export async function readEventDepth(runtime: Runtime): Promise<TopicDepth> {
+  const { redis, config, clock } = runtime;
+  const partitions = await Promise.all(
+    Array.from({ length: config.streamPartitions }, async (_, partition) => {
+      const { stream } = eventKeys(partition);
+      const [entries, first] = await Promise.all([
+        redis.xlen(stream),
+        redis.xrange(stream, "-", "+", "COUNT", 1),
+      ]);
+      return { entries, oldestMs: first[0] === undefined ? Infinity : Number.parseInt(first[0][0], 10) };
+    }),
+  );
+  const oldestMs = Math.min(...partitions.map((depth) => depth.oldestMs));
+  return {
+    topic: "events",
+    entries: partitions.reduce((sum, { entries }) => sum + entries, 0),
+    retrying: 0,
+    held: 0,
+    oldestSeconds: Number.isFinite(oldestMs) ? Math.max(0, (clock.nowMs() - oldestMs) / 1000) : 0,
+  };
+}
+
 /** How long a reading is shown before Redis is asked again, whoever scrapes. */
 const READING_LIFETIME_MS = 2000;
 
@@ -86,7 +113,7 @@ export function registerStreamGauges(runtime: Runtime): () => Promise<void> {
     if (performance.now() - readAtMs < READING_LIFETIME_MS) return;
     readAtMs = performance.now();
     try {
-      depths = [await readInboundDepth(runtime)];
+      depths = await Promise.all([readInboundDepth(runtime), readEventDepth(runtime)]);
       dedupeWindowSeconds = await readDedupeWindowSeconds(runtime);
     } catch (error) {
       depths = [];

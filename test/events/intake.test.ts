@@ -1,0 +1,122 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { publishHubEvents } from "../../src/domain/events/publish-hub-event.ts";
+import { createSubscription } from "../../src/domain/subscriptions/create-subscription.ts";
+import { retryUntil } from "../../src/platform/process/retry-until.ts";
+import { EVENT_INTAKE_DEAD_KEY, EVENT_INTAKE_KEY } from "../../src/platform/redis/keys.ts";
+import { startTestApp, type TestApp, type TestTenant } from "../edge/app-fixture.ts";
+import { startEventsWorker, streamed } from "./events-fixture.ts";
+
+let hub: TestApp;
+let worker: { stop(): Promise<void> };
+beforeAll(async () => {
+  hub = await startTestApp({ env: { STREAM_PARTITIONS: "4" } });
+  worker = await startEventsWorker(hub);
+});
+afterAll(async () => {
+  await worker.stop();
+  await hub.stop();
+});
+
+const until = (holds: () => Promise<void>): Promise<void> =>
+  retryUntil(holds, { everyMs: 20, timeoutMs: 20_000 });
+const put = (fields: Record<string, string>) =>
+  hub.runtime.redis.xadd(EVENT_INTAKE_KEY, "*", ...Object.entries(fields).flat());
+const drained = () => until(async () => expect(await hub.runtime.redis.xlen(EVENT_INTAKE_KEY)).toBe(0));
+const lettersOf = (tenant: TestTenant) => hub.runtime.sqlSystem<Record<string, unknown>[]>`
+  select topic, event_type, reason_code, message, convert_from(body, 'UTF8') as body from dead_letters
+  where tenant_id = ${tenant.id} order by id`;
+
+describe("the intake stream events:in", () => {
+  test("gives each entry to its tenant's stream in order, and is emptied", async () => {
+    const tenant = await hub.newTenant();
+    for (let n = 0; n < 50; n++) {
+      await put({
+        tenantId: tenant.id,
+        type: "LOAD_DELIVERED",
+        data: JSON.stringify({ n }),
+        orderingKey: "L-1",
+        ...(n === 0 ? { id: "first", correlationId: "c-1" } : {}),
+      });
+    }
+    await drained();
+    const entries = await streamed(hub.runtime, tenant.id);
+    expect(entries.map(({ data }) => (JSON.parse(data!) as { n: number }).n)).toEqual(
+      Array.from({ length: 50 }, (_, n) => n),
+    );
+    expect(entries[0]!.message).toMatchObject({
+      type: "load.delivered",
+      externalId: "first",
+      correlationId: "c-1",
+      source: "API",
+    });
+    expect(entries[1]!.message.externalId).toBeUndefined();
+  });
+
+  test.each<[string, Record<string, string>, string]>([
+    ["data that is no JSON", { type: "a.b", data: "{" }, "/data"],
+    ["no data", { type: "a.b" }, "/data"],
+    ["no type", { data: "1" }, "/type"],
+    ["a type of the hub's own", { type: "sync.failed", data: "1" }, "/type"],
+    ["a time that is none", { type: "a.b", data: "1", occurredAt: "2026-99-99T00:00:00Z" }, "/occurredAt"],
+    ["a version that is no number", { type: "a.b", data: "1", schemaVersion: "x" }, "/schemaVersion"],
+    ["a type with NUL", { type: "a\u0000b", data: "1" }, "/type"],
+  ])("makes %s a dead letter of its tenant", async (_name, fields, path) => {
+    const tenant = await hub.newTenant();
+    await put({ tenantId: tenant.id, ...fields });
+    await drained();
+    const [letter] = await lettersOf(tenant);
+    expect(letter).toMatchObject({ topic: "events", reason_code: "event_invalid" });
+    expect(String(letter!["message"])).toStartWith(path);
+    expect(await streamed(hub.runtime, tenant.id)).toEqual([]);
+    const listed = await hub.call("GET", "/api/v1/dead-letters", { key: tenant.apiKey });
+    expect((listed.json["data"] as unknown[]).length).toBe(1);
+  });
+
+  test("keeps what names no tenant for the operator, and goes on", async () => {
+    const tenant = await hub.newTenant();
+    await put({ tenantId: crypto.randomUUID(), type: "a.b", data: "1" });
+    await put({ type: "a.b", data: "2" });
+    await put({ tenantId: tenant.id, type: "a.b", data: "3" });
+    await drained();
+    const kept = await hub.runtime.redis.xrange(EVENT_INTAKE_DEAD_KEY, "-", "+");
+    expect(kept.map(([, fields]) => fields[fields.indexOf("data") + 1]).slice(-2)).toEqual(["1", "2"]);
+    expect((await streamed(hub.runtime, tenant.id)).length).toBe(1);
+  });
+});
+
+describe("relayOutbox()", () => {
+  test("moves hub events that a subscription asks for into their streams, once, under the row's id", async () => {
+    const tenant = await hub.newTenant();
+    const input = { name: "s", url: "https://receiver.example.com/", eventTypes: ["INTEGRATION_*"] };
+    await createSubscription(tenant.ctx, { ...input, status: "PAUSED" });
+    const written = await hub.runtime.sqlSystem.begin((tx) =>
+      publishHubEvents(tx, [
+        { tenantId: tenant.id, type: "integration.updated", data: { n: 1 }, orderingKey: "i-1" },
+        { tenantId: tenant.id, type: "sync.failed", data: { n: 2 } },
+      ]),
+    );
+    expect(written).toBe(1);
+    await until(async () => expect((await streamed(hub.runtime, tenant.id)).length).toBe(1));
+    await until(async () => {
+      const rows = await hub.runtime.sqlSystem`select id from outbox where tenant_id = ${tenant.id}`;
+      expect(rows.length).toBe(0);
+    });
+    const [entry] = await streamed(hub.runtime, tenant.id);
+    expect(entry).toMatchObject({ data: '{"n":1}', message: { source: "HUB", orderingKey: "i-1" } });
+  });
+
+  test("publishes a row that it finds again under the same id, so that nothing comes twice", async () => {
+    const tenant = await hub.newTenant();
+    const id = Bun.randomUUIDv7();
+    const insert = () => hub.runtime.sqlSystem`
+      insert into outbox (id, tenant_id, event_type, payload) values (${id}, ${tenant.id}, 'sync.failed', '{"n":1}')`;
+    for (let round = 0; round < 2; round++) {
+      await insert();
+      await until(async () => {
+        expect((await hub.runtime.sqlSystem`select 1 from outbox where id = ${id}`).length).toBe(0);
+      });
+    }
+    const entries = await streamed(hub.runtime, tenant.id);
+    expect(entries.map(({ message }) => message.id)).toEqual([id]);
+  });
+});

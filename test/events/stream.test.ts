@@ -1,0 +1,176 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import type { Server } from "bun";
+import { announceStored } from "../../src/domain/events/announce-stored.ts";
+import { serveEdge } from "../../src/edge/serve.ts";
+import { loadConfig } from "../../src/platform/config.ts";
+import { retryUntil } from "../../src/platform/process/retry-until.ts";
+import { createRuntime, type Runtime } from "../../src/platform/runtime.ts";
+import { startTestApp, type TestApp, type TestTenant } from "../edge/app-fixture.ts";
+
+let hub: TestApp;
+let runtime: Runtime;
+let server: Server<undefined>;
+beforeAll(async () => {
+  hub = await startTestApp();
+  runtime = createRuntime(loadConfig({ ...hub.env, PORT: "0" }), "edge");
+  server = await serveEdge(runtime);
+});
+afterAll(async () => {
+  await runtime.shutdown.run();
+  await hub.stop();
+});
+
+interface LiveMessage {
+  id: string;
+  data: Record<string, unknown>;
+}
+
+/** Reads a stream of server-sent events in the background. */
+async function follow(tenant: TestTenant, options: { query?: string; lastEventId?: string } = {}) {
+  const abort = new AbortController();
+  const answer = await fetch(new URL(`/api/v1/events/stream${options.query ?? ""}`, server.url), {
+    signal: abort.signal,
+    headers: {
+      authorization: `Bearer ${tenant.apiKey}`,
+      ...(options.lastEventId === undefined ? {} : { "last-event-id": options.lastEventId }),
+    },
+  });
+  const messages: LiveMessage[] = [];
+  const read = async (): Promise<void> => {
+    let text = "";
+    for await (const chunk of answer.body!.pipeThrough(new TextDecoderStream())) {
+      text += chunk;
+      const blocks = text.split("\n\n");
+      text = blocks.pop()!;
+      for (const block of blocks) {
+        const lines = block.split("\n");
+        const id = lines.find((line) => line.startsWith("id: "))?.slice(4);
+        const data = lines.find((line) => line.startsWith("data: "))?.slice(6);
+        if (id && data) messages.push({ id, data: JSON.parse(data) as Record<string, unknown> });
+      }
+    }
+  };
+  const reading = answer.status === 200 ? read().catch(() => undefined) : Promise.resolve();
+  return {
+    answer,
+    messages,
+    numbers: () => messages.map(({ data }) => (data["data"] as { n: number }).n),
+    async stop() {
+      abort.abort();
+      await reading;
+    },
+  };
+}
+
+let acceptedAt = Date.now();
+
+/** Stores an event, as the fan-out does. */
+async function store(tenant: TestTenant, n: number, options: { type?: string; silent?: boolean } = {}) {
+  const id = crypto.randomUUID();
+  acceptedAt = Math.max(acceptedAt + 1, Date.now());
+  await hub.runtime.sqlSystem`
+    insert into events (id, tenant_id, type, source, payload, payload_size, occurred_at, created_at)
+    values (${id}, ${tenant.id}, ${options.type ?? "order.created"}, 'API', ${Buffer.from(`{"n":${n}}`)}, 7, now(),
+            ${new Date(acceptedAt)})`;
+  if (!options.silent) announceStored(hub.runtime, [{ id, tenantId: tenant.id, acceptedAt }]);
+  return id;
+}
+
+const until = (holds: () => void): Promise<void> =>
+  retryUntil(() => Promise.resolve().then(holds), { everyMs: 10, timeoutMs: 15_000 });
+
+describe("GET /api/v1/events/stream", () => {
+  test("tells a tenant's events as they are stored, and no other tenant's", async () => {
+    const [tenant, other] = [await hub.newTenant(), await hub.newTenant()];
+    const view = await follow(tenant);
+    expect(view.answer.headers.get("content-type")).toStartWith("text/event-stream");
+    expect(view.answer.headers.get("x-content-type-options")).toBe("nosniff");
+    await store(other, 99);
+    const id = await store(tenant, 1);
+    await store(tenant, 2);
+    await until(() => expect(view.numbers()).toEqual([1, 2]));
+    expect(view.messages[0]!.data).toMatchObject({
+      id,
+      type: "order.created",
+      source: "API",
+      data: { n: 1 },
+    });
+    await view.stop();
+  });
+
+  test("narrows to a type", async () => {
+    const tenant = await hub.newTenant();
+    const view = await follow(tenant, { query: "?type=load.*" });
+    await store(tenant, 1);
+    await store(tenant, 2, { type: "load.delivered" });
+    await until(() => expect(view.numbers()).toEqual([2]));
+    await view.stop();
+  });
+
+  test("goes on after Last-Event-ID, be it a message's id or an event's, each event once", async () => {
+    const tenant = await hub.newTenant();
+    const view = await follow(tenant);
+    const first = await store(tenant, 1);
+    await until(() => expect(view.messages.length).toBe(1));
+    const lastEventId = view.messages[0]!.id;
+    await view.stop();
+    await store(tenant, 2);
+    for (const id of [lastEventId, first]) {
+      const again = await follow(tenant, { lastEventId: id });
+      await until(() => expect(again.numbers()).toEqual([2]));
+      await again.stop();
+    }
+  });
+
+  test("finds what was stored while its connection to Redis was away", async () => {
+    const tenant = await hub.newTenant();
+    const view = await follow(tenant);
+    await store(tenant, 1);
+    await until(() => expect(view.numbers()).toEqual([1]));
+    await hub.runtime.redis.client("KILL", "TYPE", "pubsub");
+    await store(tenant, 2, { silent: true });
+    await until(() => expect(view.numbers()).toEqual([1, 2]));
+    await view.stop();
+  });
+
+  test("refuses strangers, a type that is none and an id that is none", async () => {
+    const tenant = await hub.newTenant();
+    const stranger = await follow({ ...tenant, apiKey: "hub_x" });
+    const odd = await follow(tenant, { query: "?type=a%20b" });
+    const lost = await follow(tenant, { lastEventId: "nowhere" });
+    expect([stranger, odd, lost].map(({ answer }) => answer.status)).toEqual([401, 422, 422]);
+  });
+
+  test("lets a reader go that does not read, and goes on for the others", async () => {
+    const tenant = await hub.newTenant();
+    const socket = await Bun.connect({
+      hostname: "127.0.0.1",
+      port: server.port!,
+      socket: {
+        open(opened) {
+          opened.write(
+            `GET /api/v1/events/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${tenant.apiKey}\r\n\r\n`,
+          );
+        },
+        data(opened) {
+          opened.pause();
+        },
+      },
+    });
+    const view = await follow(tenant);
+    const text = "x".repeat(200_000);
+    for (let n = 0; n < 60; n++) {
+      const id = crypto.randomUUID();
+      acceptedAt++;
+      const payload = Buffer.from(JSON.stringify({ n, text }));
+      await hub.runtime.sqlSystem`
+        insert into events (id, tenant_id, type, source, payload, payload_size, occurred_at, created_at)
+        values (${id}, ${tenant.id}, 'a.b', 'API', ${payload}, 1, now(), ${new Date(acceptedAt)})`;
+      announceStored(hub.runtime, [{ id, tenantId: tenant.id, acceptedAt }]);
+      await until(() => expect(view.messages.length).toBe(n + 1));
+    }
+    expect(view.numbers()).toEqual(Array.from({ length: 60 }, (_, n) => n));
+    socket.end();
+    await view.stop();
+  });
+});
