@@ -28,13 +28,39 @@ describe("TargetHealth", () => {
     expect(health.slotsOf("a")).toBe(4);
     for (let answer = 0; answer < 20; answer++) health.succeeded("a");
     expect(health.slotsOf("a")).toBe(16);
-    const shrunk = Array.from({ length: 6 }, () => {
-      health.failed("a", 0, "timeout");
-      return health.slotsOf("a");
-    });
-    expect(shrunk).toEqual([8, 4, 2, 1, 1, 1]);
-    health.failed("a", 0, "unavailable");
-    expect(health.slotsOf("a")).toBe(1);
+    health.failed("a", 0, "timeout");
+    expect(health.slotsOf("a")).toBe(8);
+    // Left alone: everybody who waits is told.
+    for (let timeout = 0; timeout < 5; timeout++) health.failed("a", 0, "timeout");
+    expect(health.slotsOf("a")).toBe(16);
+    // Back: it begins with the least.
+    health.succeeded("a");
+    expect(health.slotsOf("a")).toBe(2);
+  });
+
+  test("what waits for a place of a target that hangs is withheld once two requests timed out", async () => {
+    const health = new TargetHealth();
+    const slots = new FairSlots(64);
+    const timeouts: (() => void)[] = [];
+    let withheld = 0;
+    const send = async (): Promise<void> => {
+      await slots.acquire("a", () => health.slotsOf("a"));
+      const mayStart = health.mayTry("a", 1);
+      if (mayStart) await new Promise<void>((resolve) => timeouts.push(resolve));
+      else withheld++;
+      slots.release("a");
+      // As a caller does: it judges after the place is free.
+      await Promise.resolve();
+      if (mayStart) health.failed("a", 1, "timeout");
+    };
+    for (let message = 0; message < 200; message++) void send();
+    await Bun.sleep(0);
+    expect([timeouts.length, withheld]).toEqual([4, 0]);
+    for (const timeOut of timeouts.slice(0, 4)) {
+      timeOut();
+      await Bun.sleep(0);
+    }
+    expect(withheld).toBeGreaterThanOrEqual(200 - 6);
   });
 });
 

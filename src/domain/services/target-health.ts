@@ -37,9 +37,14 @@ export class TargetHealth {
     return true;
   }
 
-  /** Requests that may be in flight to the target, 1 to 16. */
+  /**
+   * Requests that may be in flight to the target, 1 to 16. All 16 while it is left alone: what waits for a place then
+   * only gets one to be told so, and would else wait behind the one message that tries.
+   */
   slotsOf(target: string): number {
-    return this.#states.get(target)?.slots ?? SLOTS_FIRST;
+    const state = this.#states.get(target);
+    if (state === undefined) return SLOTS_FIRST;
+    return state.failures >= FAILURES_MAX ? SLOTS_MAX : state.slots;
   }
 
   succeeded(target: string): void {
