@@ -37,6 +37,8 @@ const CHECKLIST: readonly Line[] = [
       ["inbound/schemes/vectors.test.ts", "compileVerifier() accepts it"],
       ["inbound/schemes/tampering.test.ts", "compileVerifier() refuses any changed byte of the signed body"],
       ["inbound/scheme-answers.test.ts", "WooCommerce's ping is answered without a signature"],
+      ["inbound/schemes-composed.test.ts", "aws-sns: refuses any change of a signed field"],
+      ["inbound/schemes-over-http.test.ts", "acceptWebhook() takes Asana's secret in its handshake, once"],
     ],
   },
   {
