@@ -7,10 +7,10 @@ import type { DeliveryEngine } from "./delivery-engine.ts";
 import type { DeliveryScripts } from "./delivery-scripts.ts";
 import type { Delivery, DeliveryEvent, OwnedPartition } from "./delivery-work.ts";
 import { ADDED, ENQUEUE_MAX, enqueueDeliveries, type QueuedDelivery } from "./enqueue-deliveries.ts";
-import { loadProgress } from "./fan-out-store.ts";
+import { loadProgress, noteProgress } from "./fan-out-store.ts";
 import type { EventFinisher } from "./finish-events.ts";
 import type { Lane } from "./lane.ts";
-import { loadLastAttempts, type OpenDelivery } from "./open-delivery-store.ts";
+import { loadLastAttempts, type OpenDelivery, writeOpenDeliveries } from "./open-delivery-store.ts";
 
 /** One event as it was read from its stream. */
 export interface ReadEvent {
@@ -83,6 +83,7 @@ export async function matchEvents(deps: FanOutDeps, events: readonly ReadEvent[]
  */
 export async function fanOut(deps: FanOutDeps, matched: readonly Matched[]): Promise<void> {
   const attempted = await attemptedOf(deps, matched);
+  await showHeld(deps, matched, attempted);
   const planned = matched.flatMap((one) => plan(deps, one, one.entries, attempted));
   await enqueueAll(deps, planned);
   for (const { event, entries } of matched) {
@@ -93,7 +94,6 @@ export async function fanOut(deps: FanOutDeps, matched: readonly Matched[]): Pro
       message,
       data: isLarge ? undefined : data,
       outcome: entries.length > 0 ? "processed" : "filtered",
-      held: entries.filter(({ status }) => status !== "ACTIVE").map((entry) => heldRow(event, entry)),
       isStored: false,
       matched: entries.length,
     });
@@ -119,10 +119,13 @@ export async function fanOutLarge(deps: FanOutDeps, { event, entries }: Matched)
     const chunk = sorted.slice(start, start + CHUNK_SUBSCRIPTIONS);
     start += chunk.length;
     const attempted = await attemptedOf(deps, [{ event, entries: chunk }]);
-    await enqueueAll(deps, plan(deps, { event, entries: chunk }, chunk, attempted));
-    const held = chunk.filter(({ status }) => status !== "ACTIVE").map((entry) => heldRow(event, entry));
+    const part: Matched = { event, entries: chunk };
+    await showHeld(deps, [part], attempted);
+    await enqueueAll(deps, plan(deps, part, chunk, attempted));
     const cursor = start < sorted.length ? chunk.at(-1)!.id : null;
-    await untilDone(owned, runtime, () => finisher.storeChunk({ ...name, matched: start, cursor }, held));
+    await untilDone(owned, runtime, () =>
+      noteProgress(runtime.sqlSystem, [{ ...name, matched: start, cursor }]),
+    );
   }
   finisher.add({
     owned,
@@ -130,7 +133,6 @@ export async function fanOutLarge(deps: FanOutDeps, { event, entries }: Matched)
     message,
     data: undefined,
     outcome: "processed",
-    held: [],
     isStored: true,
     matched: sorted.length,
   });
@@ -162,6 +164,24 @@ async function attemptedOf(deps: FanOutDeps, matched: readonly Matched[]): Promi
     loadLastAttempts(deps.runtime.sqlSystem, names, sinceMs),
   );
   return new Set(attempts.keys());
+}
+
+/**
+ * Writes the rows of deliveries for paused and disabled subscriptions, before their queues have them: a row that came later
+ * than the end of its delivery would stay.
+ */
+async function showHeld(
+  deps: FanOutDeps,
+  matched: readonly Matched[],
+  attempted: ReadonlySet<string>,
+): Promise<void> {
+  const rows = matched.flatMap(({ event, entries }) =>
+    entries.filter(({ status }) => status !== "ACTIVE").map((entry) => heldRow(event, entry)),
+  );
+  const held = rows.filter(({ id }) => !attempted.has(id));
+  if (held.length === 0) return;
+  const { owned } = matched[0]!.event;
+  await untilDone(owned, deps.runtime, () => writeOpenDeliveries(deps.runtime.sqlSystem, held));
 }
 
 function plan(

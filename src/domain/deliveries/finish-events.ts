@@ -6,9 +6,8 @@ import { announceStored } from "../events/announce-stored.ts";
 import { insertEvents } from "../events/store.ts";
 import type { EventMessage, EventOutcome } from "../events/topics.ts";
 import type { OwnedPartition } from "./delivery-work.ts";
-import { type FanOutProgress, insertDeadEvent, noteProgress } from "./fan-out-store.ts";
+import { insertDeadEvent } from "./fan-out-store.ts";
 import lua from "./finish-events.lua" with { type: "text" };
-import { type OpenDelivery, writeOpenDeliveries } from "./open-delivery-store.ts";
 
 /** An event whose deliveries stand in their queues. */
 export interface FannedOutEvent {
@@ -18,8 +17,6 @@ export interface FannedOutEvent {
   message: EventMessage;
   data: string | undefined;
   outcome: EventOutcome;
-  /** Deliveries for subscriptions that are paused or disabled. */
-  held: readonly OpenDelivery[];
   /** Its row stands already. */
   isStored: boolean;
   /** Subscriptions that it was given to. */
@@ -60,14 +57,6 @@ export class EventFinisher {
   /** Writes one event's row now. @throws when Postgres is away */
   async store(message: EventMessage, data: string | undefined): Promise<void> {
     await this.#runtime.sqlSystem.begin((tx) => insertEvents(tx, [{ message, data }]));
-  }
-
-  /** Stores what one chunk of a large fan-out has done. @throws when Postgres is away */
-  async storeChunk(progress: FanOutProgress, held: readonly OpenDelivery[]): Promise<void> {
-    await this.#runtime.sqlSystem.begin(async (tx) => {
-      await writeOpenDeliveries(tx, held);
-      await noteProgress(tx, [progress]);
-    });
   }
 
   /** Resolves when everything taken so far is written, or `timeoutMs` is over. */
@@ -133,8 +122,6 @@ export class EventFinisher {
       tx,
       batch.filter(({ isStored }) => !isStored),
     );
-    const held = batch.flatMap((event) => event.held);
-    await writeOpenDeliveries(tx, held);
   }
 
   async #book(owned: OwnedPartition, events: readonly FannedOutEvent[]): Promise<void> {

@@ -25,9 +25,11 @@ export async function heldQueue(
   const queue = deliveryQueueKey(owned.partition, lane.subscriptionId);
   for (let start = 0; lane.isParked && owned.lease.isHeld(); start += PAGE_SIZE) {
     const members = await client.zrange(queue, String(start), String(start + PAGE_SIZE - 1));
+    // What is in memory still is in flight: its own result says where it stands.
+    const waiting = members.filter((member) => !lane.held.has(member));
     await showWaiting(
       runtime.sqlSystem,
-      members.map((member) => queueRow(lane.tenantId, lane.subscriptionId, member)),
+      waiting.map((member) => queueRow(lane.tenantId, lane.subscriptionId, member)),
       "HELD",
     );
     if (members.length < PAGE_SIZE) return;

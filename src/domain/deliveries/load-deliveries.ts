@@ -69,7 +69,8 @@ export async function loadDeliveries(
       trigger: name.replayId === undefined ? "EVENT" : "REPLAY",
       replayId: name.replayId,
       attempts: state?.attemptCount ?? 0,
-      isOpen: state !== undefined,
+      // A row may be written while it is in memory: by a hold, or by a fan-out that believes the subscription paused.
+      isOpen: true,
       isOrdered: true,
       enqueued: undefined,
     };

@@ -2,7 +2,7 @@ import { deliveryKeys, deliveryQueueKey } from "../../platform/redis/keys.ts";
 import type { RedisClient } from "../../platform/redis/script.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import type { PartitionSession } from "../../platform/streams/partition-owners.ts";
-import type { CompiledSubscription, SubscriptionCache } from "../subscriptions/subscription-cache.ts";
+import type { SubscriptionCache } from "../subscriptions/subscription-cache.ts";
 import type { DeliveryScripts } from "./delivery-scripts.ts";
 import type { Delivery, FinishedDelivery, OwnedPartition } from "./delivery-work.ts";
 import type { EventShelf } from "./event-shelf.ts";
@@ -11,6 +11,7 @@ import { Lane } from "./lane.ts";
 import type { LaneTurns } from "./lane-turns.ts";
 import { loadDeliveries, type TakenMember } from "./load-deliveries.ts";
 import type { HeldMemory } from "./held-memory.ts";
+import { reindexQueues, takeOverPartition } from "./partition-index.ts";
 import { releaseOpen, tenantOfSubscription } from "./open-delivery-store.ts";
 import { HELD, TAKEN } from "./scores.ts";
 
@@ -38,7 +39,6 @@ const POSTPONE_MS = 500;
 /** How often held subscriptions are looked at, in case the message of a resume was lost. */
 const HELD_LOOK_MS = 1_000;
 const HELD_LOOK_MAX = 1_000;
-const TAKE_OVER_BATCH = 200;
 /** Idle lanes are forgotten; slow ones later, because what they learned is to last. */
 const IDLE_MS = 10_000;
 const IDLE_SLOW_MS = 300_000;
@@ -158,31 +158,13 @@ export class PartitionDeliveries implements PartitionSession {
   async #begin(): Promise<void> {
     while (this.isOpen) {
       try {
-        await this.#takeOver();
+        await takeOverPartition(this.#deps, this.owned);
         return await this.#poll();
       } catch (error) {
         this.#warn(error, "partition not taken over");
         await Bun.sleep(ERROR_WAIT_MS);
       }
     }
-  }
-
-  /** What an earlier owner had taken is due again; what it has sent already is found when it is loaded. */
-  async #takeOver(): Promise<void> {
-    const { client, scripts, runtime } = this.#deps;
-    const { owner, due } = deliveryKeys(this.owned.partition);
-    const subscriptions = await client.zrange(due, "0", "-1");
-    let again = 0;
-    for (let start = 0; start < subscriptions.length; start += TAKE_OVER_BATCH) {
-      const batch = subscriptions.slice(start, start + TAKE_OVER_BATCH);
-      const queues = batch.map((id) => deliveryQueueKey(this.owned.partition, id));
-      const count = await scripts.takeOver(
-        [owner, due, ...queues],
-        [this.owned.token, TAKEN, HELD, ...batch],
-      );
-      again += Math.max(0, Number(count));
-    }
-    if (again > 0) runtime.log.info({ partition: this.owned.partition, again }, "deliveries taken over");
   }
 
   async #poll(): Promise<void> {
@@ -211,7 +193,7 @@ export class PartitionDeliveries implements PartitionSession {
     const nowMs = runtime.clock.nowMs();
     const ids = await client.zrangebyscore(due, "-inf", nowMs, "LIMIT", 0, POLL_SUBSCRIPTIONS);
     if (ids.length === 0 || !this.isOpen) return 0;
-    const subscriptions = await this.#find(ids);
+    const subscriptions = await Promise.all(ids.map((id) => this.#deps.subscriptions.find(id)));
     const lanes: Lane[] = [];
     const postponed: (string | number)[] = [];
     for (const [index, id] of ids.entries()) {
@@ -230,13 +212,8 @@ export class PartitionDeliveries implements PartitionSession {
       }
     }
     await this.#take(lanes);
-    await this.#reindex(postponed);
+    await reindexQueues(this.#deps.scripts, this.owned, postponed);
     return ids.length;
-  }
-
-  /** @returns in the order of the ids; undefined for what was deleted */
-  async #find(ids: readonly string[]): Promise<(CompiledSubscription | undefined)[]> {
-    return Promise.all(ids.map((id) => this.#deps.subscriptions.find(id)));
   }
 
   #room(lane: Lane): number {
@@ -328,7 +305,7 @@ export class PartitionDeliveries implements PartitionSession {
     if (lane.isParked) return;
     lane.isParked = true;
     this.#giveBack(lane);
-    await this.#reindex([lane.subscriptionId, HELD]);
+    await reindexQueues(this.#deps.scripts, this.owned, [lane.subscriptionId, HELD]);
     void heldQueue(this.#deps, this.owned, lane).catch((error: unknown) =>
       this.#warn(error, "held deliveries not shown"),
     );
@@ -359,7 +336,11 @@ export class PartitionDeliveries implements PartitionSession {
   /** The queues of subscriptions that are active again, or deleted, are looked at by their due times. */
   async #release(ids: readonly string[]): Promise<void> {
     await releaseOpen(this.#deps.runtime.sqlSystem, ids);
-    await this.#reindex(ids.flatMap((id) => [id, ""]));
+    await reindexQueues(
+      this.#deps.scripts,
+      this.owned,
+      ids.flatMap((id) => [id, ""]),
+    );
     for (const id of ids) {
       const lane = this.#lanes.get(id);
       if (lane !== undefined) lane.isParked = false;
@@ -370,7 +351,7 @@ export class PartitionDeliveries implements PartitionSession {
   /** Ends the queue of a subscription that was deleted. */
   async #cancel(subscriptionId: string): Promise<void> {
     const tenantId = await tenantOfSubscription(this.#deps.runtime.sqlSystem, subscriptionId);
-    if (tenantId === undefined) return this.#reindex([subscriptionId, HELD]);
+    if (tenantId === undefined) return reindexQueues(this.#deps.scripts, this.owned, [subscriptionId, HELD]);
     const { owner, due } = deliveryKeys(this.owned.partition);
     const lane = this.lane(subscriptionId, tenantId);
     const reply = await this.#deps.scripts.take(
@@ -384,15 +365,6 @@ export class PartitionDeliveries implements PartitionSession {
       members.map((member) => ({ lane, member })),
       true,
     );
-  }
-
-  async #reindex(pairs: readonly (string | number)[]): Promise<void> {
-    if (pairs.length === 0) return;
-    const { owner, due } = deliveryKeys(this.owned.partition);
-    const queues = pairs
-      .filter((_, index) => index % 2 === 0)
-      .map((id) => deliveryQueueKey(this.owned.partition, String(id)));
-    await this.#deps.scripts.reindex([owner, due, ...queues], [this.owned.token, ...pairs]);
   }
 
   /** The lease is another's: what waits is forgotten here, because the new owner has it. */

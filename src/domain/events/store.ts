@@ -33,11 +33,11 @@ export interface StoredEvent {
  * repeated batch changes nothing. Large data moves from `large_bodies` into the row.
  *
  * @param tx role hub_system
- * @param events as decoded from their entries
+ * @param events as decoded from their entries; `matched`: subscriptions that they were given to
  */
 export async function insertEvents(
   tx: Transaction,
-  events: readonly { message: EventMessage; data: string | undefined }[],
+  events: readonly { message: EventMessage; data: string | undefined; matched?: number }[],
 ): Promise<void> {
   if (events.length === 0) return;
   const messages = events.map(({ message }) => message);
@@ -47,11 +47,11 @@ export async function insertEvents(
     quotedArrayText(messages.map((message) => pick(message) ?? null));
   await tx`
     insert into events (id, tenant_id, type, source, external_id, ordering_key, schema_version, payload, payload_size,
-                        correlation_id, traceparent, occurred_at, created_at)
+                        correlation_id, traceparent, occurred_at, created_at, matched)
     select e.id, e.tenant_id, e.type, e.source, e.external_id, e.ordering_key, e.schema_version,
       coalesce(e.payload, (select string_agg(b.bytes, ''::bytea order by b.part) from large_bodies b
                            where b.receipt_id = e.large_id and b.tenant_id = e.tenant_id)),
-      e.payload_size, e.correlation_id, e.traceparent, e.occurred_at, e.created_at
+      e.payload_size, e.correlation_id, e.traceparent, e.occurred_at, e.created_at, e.matched
     from unnest(
       ${plainArrayText(messages.map(({ id }) => id))}::text::uuid[],
       ${plainArrayText(messages.map(({ tenantId }) => tenantId))}::text::uuid[],
@@ -66,9 +66,10 @@ export async function insertEvents(
       ${texts(({ correlationId }) => correlationId)}::text::text[],
       ${texts(({ traceparent }) => traceparent)}::text::text[],
       ${times(({ occurredAt }) => occurredAt)}::text::timestamptz[],
-      ${times(({ acceptedAt }) => acceptedAt)}::text::timestamptz[]
+      ${times(({ acceptedAt }) => acceptedAt)}::text::timestamptz[],
+      ${plainArrayText(events.map(({ matched }) => matched ?? null))}::text::integer[]
     ) as e(id, tenant_id, type, source, external_id, ordering_key, schema_version, payload, large_id, payload_size,
-           correlation_id, traceparent, occurred_at, created_at)
+           correlation_id, traceparent, occurred_at, created_at, matched)
     on conflict do nothing`;
   const largeIds = messages.flatMap(({ largeBodyId }) => largeBodyId ?? []);
   if (largeIds.length > 0) {
