@@ -17,6 +17,14 @@ const BENCHMARKS: Readonly<Record<string, { summary: string; load: () => Promise
     summary: "good senders' latency while one neighbour hangs, floods, or sends poison",
     load: async () => (await import("./neighbours-in.bench.ts")).neighboursInBenchmark,
   },
+  deliver: {
+    summary: "events to signed deliveries: rate and latency against a bare fetch loop and BullMQ",
+    load: async () => (await import("./deliver.bench.ts")).deliverBenchmark,
+  },
+  "neighbours-out": {
+    summary: "good receivers' latency while 1, 10 or 30 of 100 hang, fail or are slow",
+    load: async () => (await import("./neighbours-out.bench.ts")).neighboursOutBenchmark,
+  },
   backlog: {
     summary: "accept rate, memory and drain rate with 1 k to 1 M webhooks waiting",
     load: async () => (await import("./backlog.bench.ts")).backlogBenchmark,

@@ -18,7 +18,7 @@ beforeAll(async () => {
   server = createServer({ key: RECEIVER_KEY, cert: RECEIVER_CERT }, (socket: TLSSocket) => {
     serverNames.push((socket as TLSSocket & { servername: unknown }).servername);
     socket.on("error", () => {});
-    socket.on("data", (chunk) => {
+    socket.on("data", (chunk: Uint8Array) => {
       requestBytes += chunk.byteLength;
       socket.write(answer(200, "ok"));
     });
