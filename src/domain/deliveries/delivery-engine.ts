@@ -33,8 +33,6 @@ const OUTCOMES = ["delivered", "retrying", "failed", "not_made"] as const;
 
 /** A delivery that could not be made now, through no fault of the receiver, waits so long. */
 const NOT_MADE_WAIT_MS = 1_000;
-/** What waits in memory above which fan-out pauses as long as deliveries go on ending. */
-const PRESSURE = 1_500;
 
 /**
  * Sends deliveries: from the queues of the partitions that this process owns, and straight from the fan-out in the same
@@ -52,6 +50,8 @@ export class DeliveryEngine {
   readonly #attempts: AttemptDeps;
   readonly #outcomes: FastCounter<(typeof OUTCOMES)[number]>;
   readonly #partitions: PartitionDeps;
+  /** Lanes that fan-out has filled. */
+  readonly #filled = new Set<Lane>();
   readonly #open = new Map<number, PartitionDeliveries>();
   readonly #sessions = new WeakMap<OwnedPartition, PartitionDeliveries>();
 
@@ -145,6 +145,7 @@ export class DeliveryEngine {
   /** Sends a delivery that is, or is about to be, marked as taken in its queue. */
   accept(partition: number, lane: Lane, delivery: Delivery): void {
     this.#open.get(partition)?.accept(lane, delivery);
+    if (lane.held.size * 2 > lane.heldMax) this.#filled.add(lane);
   }
 
   /** Deliveries of the partition became due. */
@@ -152,14 +153,18 @@ export class DeliveryEngine {
     this.#open.get(partition)?.wake();
   }
 
-  /** Waits while deliveries are ending and many wait in memory, at most `timeoutMs`: then fan-out goes on into the queues. */
+  /**
+   * Waits while fast receivers are taking what fan-out has given them, at most `timeoutMs`: what is handed over costs less
+   * than what goes through the queues. Receivers that are slow or hang are not waited for.
+   */
   async whilePressed(timeoutMs: number): Promise<void> {
-    const until = performance.now() + timeoutMs;
-    while (this.#memory.count > PRESSURE && performance.now() < until) {
-      const before = this.#turns.completions;
-      await Bun.sleep(2);
-      if (this.#turns.completions === before) return;
+    const untilMs = performance.now() + timeoutMs;
+    while (this.#filled.size > 0 && performance.now() < untilMs) {
+      const nowMs = this.#runtime.clock.nowMs();
+      for (const lane of this.#filled) if (!lane.isFilledAndFlowing(nowMs)) this.#filled.delete(lane);
+      if (this.#filled.size > 0) await Bun.sleep(1);
     }
+    this.#filled.clear();
   }
 
   #createFinisher(): DeliveryFinisher {

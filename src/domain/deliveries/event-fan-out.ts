@@ -18,8 +18,8 @@ import {
 } from "./fan-out-events.ts";
 import { loadLargeData } from "./fan-out-store.ts";
 
-/** Most entries of one stream in one read. */
-const READ_COUNT = 128;
+/** Most entries of one read, shared out among its streams. */
+const READ_COUNT = 512;
 /** A read waits so long for the next event; a change of partitions takes effect after it. */
 const BLOCK_MS = 250;
 /** On a Cluster one read cannot wait on several streams: it looks again after 1 ms, and up to this when nothing comes. */
@@ -170,7 +170,7 @@ export class EventFanOut {
     const ids = sources.map(({ lastId }) => lastId);
     const reply = (await this.#reader.xread(
       "COUNT",
-      READ_COUNT,
+      Math.ceil(READ_COUNT / sources.length),
       "BLOCK",
       BLOCK_MS,
       "STREAMS",
@@ -181,9 +181,10 @@ export class EventFanOut {
   }
 
   async #readEach(sources: readonly Source[]): Promise<{ source: Source; entries: RawEntry[] }[]> {
+    const count = Math.ceil(READ_COUNT / sources.length);
     const replies = await Promise.all(
       sources.map(({ partition, lastId }) =>
-        this.#reader.xread("COUNT", READ_COUNT, "STREAMS", eventKeys(partition).stream, lastId),
+        this.#reader.xread("COUNT", count, "STREAMS", eventKeys(partition).stream, lastId),
       ),
     );
     return sources.map((source, index) => ({

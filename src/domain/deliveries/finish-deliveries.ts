@@ -27,7 +27,7 @@ export interface DeliveryFinisherOptions {
 
 /** A batch is written when it has so many rows, or when its first row has waited so long. */
 const BATCH_ROWS_MAX = 500;
-const BATCH_WAIT_MS = 10;
+const BATCH_WAIT_MS = 15;
 /** Transactions at a time: while one waits for its commit's sync, the next is composed. */
 const WRITES_MAX = 2;
 const RETRY_WAIT_MS = 500;

@@ -31,7 +31,6 @@ export class LaneTurns {
   /** What was sent by lanes that were slow at the time. */
   readonly #slow = new Set<Delivery>();
   #pumping = false;
-  #completions = 0;
 
   constructor(options: LaneTurnsOptions) {
     this.#options = options;
@@ -40,11 +39,6 @@ export class LaneTurns {
   /** Deliveries in flight. */
   get used(): number {
     return this.#used;
-  }
-
-  /** Deliveries that ended since the start: grows while things move. */
-  get completions(): number {
-    return this.#completions;
   }
 
   /** The lane may have something to send. */
@@ -63,7 +57,6 @@ export class LaneTurns {
   release(lane: Lane, delivery: Delivery): void {
     lane.end(delivery);
     this.#used--;
-    this.#completions++;
     if (this.#slow.delete(delivery)) {
       const next = this.#slowWaiting.shift();
       if (next !== undefined) {

@@ -6,9 +6,11 @@ import type { Delivery, OwnedPartition } from "./delivery-work.ts";
 const LIMIT_MAX = 64;
 
 /** Deliveries in memory for each place in flight: enough to go on while more are loaded, little for one that hangs. */
-const HELD_PER_PLACE = 8;
-const HELD_MIN = 8;
-const HELD_MAX = 256;
+const HELD_PER_PLACE = 16;
+const HELD_MAX = 1024;
+
+/** A receiver that has come to take so many at a time is fast: what it gets is worth waiting for. */
+const PROVEN_LIMIT = 8;
 
 /**
  * While the oldest request in flight is older than this, and than four times what is usual for the subscription, nothing
@@ -81,7 +83,7 @@ export class Lane {
 
   /** Most deliveries that may be in memory. */
   get heldMax(): number {
-    return Math.min(HELD_MAX, Math.max(HELD_MIN, this.#limit * HELD_PER_PLACE));
+    return Math.min(HELD_MAX, this.#limit * HELD_PER_PLACE);
   }
 
   /** Adds one that is in `held` already. */
@@ -110,9 +112,18 @@ export class Lane {
       this.subscription?.concurrencyMax ?? LIMIT_MAX,
       this.isSlow ? 1 : LIMIT_MAX,
     );
-    if (inFlight >= most || inFlight >= freeSlots) return false;
-    const [oldest] = this.#startedAtMs.values();
-    return nowMs - oldest! < Math.max(STALLED_MS, STALLED_FACTOR * this.#usualMs);
+    return inFlight < most && inFlight < freeSlots && !this.#isStalled(nowMs);
+  }
+
+  /** True while a fast receiver is taking what waits for it, and more than half of its places are taken. */
+  isFilledAndFlowing(nowMs: number): boolean {
+    const isFast = this.#limit >= PROVEN_LIMIT && nowMs >= this.blockedUntilMs && !this.isParked;
+    return isFast && this.waitingCount * 2 > this.heldMax && !this.#isStalled(nowMs);
+  }
+
+  #isStalled(nowMs: number): boolean {
+    const [oldestMs = nowMs] = this.#startedAtMs.values();
+    return nowMs - oldestMs >= Math.max(STALLED_MS, STALLED_FACTOR * this.#usualMs);
   }
 
   /** The next one that waits goes in flight. */

@@ -20,6 +20,9 @@ export type LoadedMember =
 /** An event's row is written beside its first deliveries; one that is missing for longer was dropped by retention. */
 const ROW_WAIT_MS = 60_000;
 const MISSING_ROW_RETRY_MS = 1_000;
+/** While the event is this young its row is about to be committed. */
+const ROW_COMING_MS = 5_000;
+const ROW_COMING_RETRY_MS = 20;
 /** A retry this far ahead was stored by an owner that died before it was booked. */
 const NOT_DUE_MS = 2_000;
 
@@ -86,8 +89,9 @@ function decided(
   nowMs: number,
 ): FinishedDelivery["leaves"] | undefined {
   if (event === undefined) {
-    const isGone = nowMs - eventCreatedAtMs > ROW_WAIT_MS;
-    return isGone ? { outcome: "cancelled" } : { dueMs: nowMs + MISSING_ROW_RETRY_MS };
+    const ageMs = nowMs - eventCreatedAtMs;
+    if (ageMs > ROW_WAIT_MS) return { outcome: "cancelled" };
+    return { dueMs: nowMs + (ageMs < ROW_COMING_MS ? ROW_COMING_RETRY_MS : MISSING_ROW_RETRY_MS) };
   }
   if (state?.isCancelled === true) return { outcome: "cancelled" };
   const retryMs = state?.nextRetryAt?.getTime() ?? 0;
