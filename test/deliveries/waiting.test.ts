@@ -79,8 +79,6 @@ describe("deliveries that wait", () => {
       sent.add(request.id);
       return new Response();
     };
-    const { setSubscriptionStatus } =
-      await import("../../src/domain/subscriptions/set-subscription-status.ts");
     await setSubscriptionStatus(fixture.ctx, { id, status: "ACTIVE" });
     await until("some arrived", () => sent.size > 1_000);
     await sweep();
