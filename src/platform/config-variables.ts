@@ -1,3 +1,5 @@
+import { isIP } from "node:net";
+
 /** How one environment variable is read; the README's configuration table is tested against this list. */
 export interface Variable {
   /** Text that counts when the variable is unset or empty. */
@@ -84,6 +86,15 @@ const CIDR =
   /^(?:\d{1,3}(?:\.\d{1,3}){3}(?:\/(?:3[0-2]|[12]?\d))?|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*(?:\/(?:12[0-8]|1[01]\d|\d{1,2}))?)$/;
 const cidr = (item: string): string | undefined =>
   CIDR.test(item) ? undefined : `"${item}" is no IP address or CIDR range`;
+
+/** `192.0.2.1`, `192.0.2.1:5353`, `2001:db8::1` or `[2001:db8::1]:5353`. */
+const dnsServer = (item: string): string | undefined => {
+  const [, address, port] =
+    /^\[([^\]]+)\](?::(\d{1,5}))?$/.exec(item) ?? /^([\d.]+)(?::(\d{1,5}))?$/.exec(item) ?? [];
+  return isIP(address ?? item) !== 0 && Number(port ?? 53) <= 65_535 && Number(port ?? 53) > 0
+    ? undefined
+    : `"${item}" is no IP address, with a port if need be`;
+};
 
 const limit = (about: string, defaultText: string): Variable => ({
   defaultText,
@@ -203,7 +214,7 @@ export const VARIABLES = {
   AUTH_AUDIENCE: text("`aud` that a token must carry"),
   EGRESS_ALLOW_CIDRS: list("private ranges that calls out may reach", cidr),
   EGRESS_ALLOW_HTTP: boolean("allow plain http targets", false),
-  EGRESS_DNS_SERVERS: list("DNS servers for calls out; the machine's own when empty"),
+  EGRESS_DNS_SERVERS: list("DNS servers for calls out; the machine's own when empty", dnsServer),
   ALERT_WEBHOOK_URL: url("where alerts are posted", HTTP_SCHEMES),
   ALERT_EMAIL_TO: list("who gets alerts by mail"),
   SMTP_URL: url("mail server for alerts", ["smtp:", "smtps:"], true),

@@ -1,17 +1,7 @@
-import { BlockList, isIP } from "node:net";
+import { AddressPolicy } from "../../platform/egress/address-policy.ts";
 
-/**
- * Addresses that no service has: link-local (a cloud's metadata service hands out the machine's credentials there),
- * multicast and the unspecified address. Services are internal, so private ranges are allowed.
- */
-const NEVER = new BlockList();
-NEVER.addSubnet("169.254.0.0", 16, "ipv4");
-NEVER.addSubnet("224.0.0.0", 4, "ipv4");
-NEVER.addSubnet("0.0.0.0", 8, "ipv4");
-NEVER.addSubnet("fe80::", 10, "ipv6");
-NEVER.addSubnet("ff00::", 8, "ipv6");
-NEVER.addAddress("fd00:ec2::254", "ipv6");
-NEVER.addAddress("::", "ipv6");
+/** Services are internal, so private ranges and plain http are allowed; the allow-list plays no part. */
+const policy = new AddressPolicy({ allowCidrs: [], allowHttp: true });
 
 /**
  * Judges the address of an HTTP service.
@@ -30,10 +20,8 @@ export function checkServiceUrl(text: string): { url: string } | { problem: stri
   if (url.username !== "" || url.password !== "")
     return { problem: "must not contain a user name or password" };
   if (url.hash !== "") return { problem: "must not contain a fragment" };
-  const host = url.hostname.replace(/^\[|\]$/g, "");
-  const version = isIP(host);
-  if (version !== 0 && NEVER.check(host, version === 4 ? "ipv4" : "ipv6")) {
-    return { problem: "must not be a link-local, multicast or unspecified address" };
+  if ("code" in policy.checkUrl(text, "internal")) {
+    return { problem: "must not be a link-local, multicast, metadata or unspecified address" };
   }
   return { url: url.href };
 }
