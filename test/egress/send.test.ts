@@ -333,6 +333,24 @@ describe("Sender.send()", () => {
     expect(receiver.connections).toBe(0);
   });
 
+  test("keeps at most 256 idle connections", async () => {
+    const sockets: Socket[] = [];
+    const openCount = (): number => sockets.filter(({ destroyed }) => !destroyed).length;
+    const receivers = await Promise.all(
+      Array.from({ length: 300 }, () =>
+        receive((socket) => {
+          sockets.push(socket);
+          socket.write(answer(200));
+        }),
+      ),
+    );
+    const sender = makeSender();
+    await Promise.all(receivers.map(({ url }) => post(sender, url)));
+    // oxlint-disable-next-line no-await-in-loop -- until the sender has looked
+    while (openCount() > 256) await Bun.sleep(50);
+    expect(openCount()).toBe(256);
+  });
+
   test("gives times of its phases", async () => {
     const { url } = await receive((socket) => void setTimeout(() => socket.write(answer(200)), 30));
     const sender = makeSender();

@@ -124,13 +124,8 @@ export class Destination {
     return this.#open.size === 0 && nowMs - this.lastUsedMs > FORGET_MS;
   }
 
-  /** Closes the kept connection that was idle the longest. */
-  dropOldestIdle(): void {
-    this.#idle[0]?.destroy();
-  }
-
-  get idleCount(): number {
-    return this.#idle.length;
+  get idle(): readonly Connection[] {
+    return this.#idle;
   }
 
   close(): void {

@@ -35,7 +35,7 @@ export class Progress {
 
   end(): EgressTimings {
     this.timings.totalMs = this.elapsedMs();
-    return this.timings;
+    return { ...this.timings };
   }
 
   timeout(timeoutMs: number): EgressResult {

@@ -13,7 +13,7 @@ import { AnswerError } from "./response-parser.ts";
 const RESPONSE_BYTES_MAX = 64 * 1024;
 /** Requests in flight of one process. */
 const IN_FLIGHT_MAX = 64;
-/** Idle connections of one process. */
+/** Idle connections of one process, looked at every second. */
 const IDLE_MAX = 256;
 const SWEEP_MS = 1_000;
 /** URLs whose parts are remembered. */
@@ -150,7 +150,7 @@ export class Sender {
     const end = await connection.exchange(work.wire, answer, progress);
     if (end.complete && end.reusable) {
       if (answer.keepAliveMs !== undefined) connection.idleMaxMs = answer.keepAliveMs;
-      this.#keep(route.destination, connection);
+      route.destination.putIdle(connection, performance.now());
     }
     return end;
   }
@@ -220,26 +220,21 @@ export class Sender {
     return destination;
   }
 
-  #keep(destination: Destination, connection: Connection): void {
-    let count = 1;
-    let fullest = destination;
-    for (const one of this.#destinations.values()) {
-      count += one.idleCount;
-      if (one.idleCount > fullest.idleCount) fullest = one;
-    }
-    if (count > IDLE_MAX) fullest.dropOldestIdle();
-    destination.putIdle(connection, performance.now());
-  }
-
   #sweepIdle(): void {
     const nowMs = performance.now();
+    const idle: Connection[] = [];
     for (const [key, destination] of this.#destinations) {
-      if (!destination.sweep(nowMs)) continue;
+      const isForgotten = destination.sweep(nowMs);
+      idle.push(...destination.idle);
+      if (!isForgotten) continue;
       this.#destinations.delete(key);
       for (const [url, route] of this.#routes) {
         if (route.destination === destination) this.#routes.delete(url);
       }
     }
+    if (idle.length <= IDLE_MAX) return;
+    const oldestFirst = idle.toSorted((left, right) => left.idleSinceMs - right.idleSinceMs);
+    for (const connection of oldestFirst.slice(0, idle.length - IDLE_MAX)) connection.destroy();
   }
 }
 
