@@ -9,6 +9,9 @@ const STOP_GRACE_MS = 15_000;
 /** Compiling and connecting on a busy machine. */
 const READY_TIMEOUT_MS = 60_000;
 
+/** A webhook is answered first and processed afterwards: senders wait for edge and Redis, nobody for a worker. */
+const WORKER_NICENESS = 10;
+
 const PROBE_TIMEOUT_MS = 1000;
 
 export interface HubServices {
@@ -30,10 +33,16 @@ export function hubServices(options: {
 }): HubServices {
   const { config } = options;
   const stopTimeoutMs = config.webhookTimeoutSeconds * 1000 + STOP_GRACE_MS;
-  const service = (name: string, command: readonly string[], probe: () => Promise<void>): Service =>
+  const service = (
+    name: string,
+    command: readonly string[],
+    probe: () => Promise<void>,
+    niceness = 0,
+  ): Service =>
     processService({
       child: {
         name,
+        niceness,
         argv: [process.execPath, join(options.projectDir, command[0]!), ...command.slice(1)],
         env: options.env,
         cwd: options.projectDir,
@@ -57,6 +66,7 @@ export function hubServices(options: {
         `worker-${number}`,
         ["workers/main.ts", "--supervised", "--shares-machine"],
         async () => undefined,
+        WORKER_NICENESS,
       ),
     ),
   };

@@ -6,13 +6,18 @@ import {
   type StreamTotals,
 } from "../../src/platform/streams/burst-watch.ts";
 
-/** A second after `before`, with so many entries added and ended. */
-function after(before: StreamTotals, added: number, ended: number): StreamTotals {
-  return { atMs: before.atMs + 1000, added: before.added + added, length: before.length + added - ended };
+/** A second after `before`, with so many entries added and ended; the process waited for a CPU for most of it. */
+function after(before: StreamTotals, added: number, ended: number, waitedMs = 700): StreamTotals {
+  return {
+    atMs: before.atMs + 1000,
+    added: before.added + added,
+    length: before.length + added - ended,
+    waitedMs: (before.waitedMs ?? 0) + waitedMs,
+  };
 }
 
-const waiting = (length: number): StreamTotals => ({ atMs: 0, added: length, length });
-const quiet: BurstState = { ...CALM, nextProbeMs: 60_000 };
+const waiting = (length: number): StreamTotals => ({ atMs: 0, added: length, length, waitedMs: 0 });
+const quiet: BurstState = { ...CALM, nextProbeMs: 60_000, arrivalsPerSecond: 10_000 };
 const burst: BurstState = { ...CALM, mode: "burst", pacePerSecond: 5_000 };
 
 describe("judgeBurst()", () => {
@@ -33,6 +38,18 @@ describe("judgeBurst()", () => {
     expect(judgeBurst(probe, waiting(0), after(waiting(0), 9_000, 500)).mode).toBe("burst");
   });
 
+  test("does not probe while the machine keeps up; where nobody can tell, it probes", () => {
+    expect(judgeBurst(CALM, waiting(0), after(waiting(0), 6_000, 6_000, 400)).mode).toBe("calm");
+    const untold = { ...after(waiting(0), 6_000, 6_000), waitedMs: undefined };
+    expect(judgeBurst(CALM, waiting(0), untold).mode).toBe("probe");
+  });
+
+  test("probes before its time when much more comes in than at the latest probe", () => {
+    const early: BurstState = { ...quiet, arrivalsPerSecond: 4_000 };
+    expect(judgeBurst(early, waiting(0), after(waiting(0), 5_000, 5_000)).mode).toBe("calm");
+    expect(judgeBurst(early, waiting(0), after(waiting(0), 6_000, 6_000)).mode).toBe("probe");
+  });
+
   test("does not begin a burst of what it has managed to process before", () => {
     const able: BurstState = { ...quiet, pacePerSecond: 10_000 };
     expect(judgeBurst(able, waiting(2_000), after(waiting(2_000), 9_000, 6_000)).mode).toBe("calm");
@@ -50,7 +67,7 @@ describe("judgeBurst()", () => {
       state = judgeBurst(state, next, after(next, 6_000, 6_000));
       pauses.push(state.nextProbeMs - after(next, 0, 0).atMs);
     }
-    expect(pauses).toEqual([2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
+    expect(pauses).toEqual([1_000, 2_000, 4_000, 8_000, 15_000, 15_000]);
   });
 
   test("ends the burst when what comes in could be processed, or too much waits", () => {

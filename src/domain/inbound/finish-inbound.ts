@@ -30,7 +30,7 @@ export interface FinisherOptions {
 
 /** A batch is written when it has so many rows, or when its first row has waited so long. */
 const BATCH_ROWS_MAX = 500;
-const BATCH_WAIT_MS = 20;
+const BATCH_WAIT_MS = 40;
 
 /** Transactions at a time: while one waits for its commit's sync, the next is composed. */
 const WRITES_MAX = 2;

@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import { setPriority } from "node:os";
 import type { SystemUser } from "./system-user.ts";
 
@@ -82,7 +83,7 @@ export function spawnChild(options: ChildOptions): Child {
       ...(options.thirdFd === undefined ? [] : [options.thirdFd]),
     ],
   });
-  if (options.niceness !== undefined) setPriority(program.pid, options.niceness);
+  if (options.niceness !== undefined) giveWay(program.pid, options.niceness);
   const onLine = options.onLine ?? (() => undefined);
   const closeStdin = async (): Promise<void> => {
     await program.exited;
@@ -121,6 +122,19 @@ export function spawnChild(options: ChildOptions): Child {
       }
     },
   };
+}
+
+/**
+ * Lowers a process's priority. With autogroups Linux weighs sessions against each other, and a niceness counts only
+ * within one: as the child has a session of its own, the session's weight must be lowered too.
+ */
+function giveWay(pid: number, niceness: number): void {
+  setPriority(pid, niceness);
+  try {
+    writeFileSync(`/proc/${pid}/autogroup`, String(niceness));
+  } catch {
+    // A kernel without autogroups weighs processes, and has been told.
+  }
 }
 
 function dieWithParent(setpriv: string, options: ChildOptions): string[] {

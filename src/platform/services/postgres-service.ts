@@ -61,7 +61,7 @@ const OWNER_ROLE = "hub_owner";
 const DATABASE = "hub";
 
 /** Accepting needs Redis, not Postgres: under a burst the answers go first, and what waits is written afterwards. */
-const NICENESS = 5;
+const NICENESS = 10;
 
 export interface EmbeddedPostgres {
   service: Service;

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import type { Logger } from "../log.ts";
 import type { RedisClient } from "../redis/script.ts";
 
@@ -8,6 +9,8 @@ export interface StreamTotals {
   added: number;
   /** Entries there now. */
   length: number;
+  /** Time that this process has waited for a CPU in all; undefined where the kernel does not tell. */
+  waitedMs: number | undefined;
 }
 
 /**
@@ -18,14 +21,14 @@ export interface BurstState {
   mode: "calm" | "probe" | "burst";
   /** Entries a second that processing has managed while webhooks came in; fades slowly. */
   pacePerSecond: number;
-  /** Entries a second that came in before the probe. */
+  /** Entries a second that came in before the latest probe. */
   arrivalsPerSecond: number;
   nextProbeMs: number;
   probeEveryMs: number;
 }
 
 /** Long enough to see several of the finisher's batches. */
-const SAMPLE_MS = 500;
+const SAMPLE_MS = 250;
 
 /** Below this rate of arrivals there is nothing to step aside for. */
 const ARRIVALS_MIN_PER_SECOND = 2_000;
@@ -34,13 +37,22 @@ const ARRIVALS_MIN_PER_SECOND = 2_000;
 const BEHIND_RATIO = 1.2;
 const BEHIND_LENGTH = 1_000;
 
+/**
+ * Share of the time for which this process waits for a CPU; above it, others may be waiting for this one. A machine
+ * that keeps up shows 0.3 to 0.45, one with senders in lockstep 0.5 to 0.8.
+ */
+const WAIT_SHARE = 0.5;
+
 /** So much more comes in while processing pauses: the senders were waiting for it. */
 const PROBE_RATIO = 1.3;
-const PROBE_EVERY_MS = 2_000;
-const PROBE_EVERY_MAX_MS = 30_000;
+const PROBE_EVERY_MS = 1_000;
+const PROBE_EVERY_MAX_MS = 15_000;
+
+/** So much more than before the latest probe is worth a probe of its own. */
+const PROBE_AGAIN_RATIO = 1.3;
 
 /** A pace fades by this share a sample, so that one lucky moment does not count for ever. */
-const PACE_FADE = 0.005;
+const PACE_FADE = 0.0025;
 
 /** With so much waiting, processing takes its share again, whatever comes in. */
 const LENGTH_MAX = 1_000_000;
@@ -87,14 +99,23 @@ export function judgeBurst(state: BurstState, before: StreamTotals, now: StreamT
       // Alone with a backlog it is faster than it can be beside the accepting.
       const seenPace = arrivals > ended / 2 ? ended : 0;
       const pacePerSecond = Math.max(ARRIVALS_MIN_PER_SECOND, faded, seenPace);
-      const seen = { ...state, pacePerSecond, arrivalsPerSecond: arrivals };
+      const seen = { ...state, pacePerSecond };
       if (arrivals < ARRIVALS_MIN_PER_SECOND) return seen;
       const isBehind =
         arrivals > BEHIND_RATIO * ended && now.length > BEHIND_LENGTH && arrivals > pacePerSecond;
       if (isBehind) return { ...seen, mode: "burst" };
-      return now.atMs >= state.nextProbeMs ? { ...seen, mode: "probe" } : seen;
+      const isDue = now.atMs >= state.nextProbeMs || arrivals > PROBE_AGAIN_RATIO * state.arrivalsPerSecond;
+      return isDue && waitShare(before, now) > WAIT_SHARE
+        ? { ...seen, mode: "probe", arrivalsPerSecond: arrivals }
+        : seen;
     }
   }
+}
+
+/** Share of the time between two samples for which this process waited for a CPU; 1 where nobody knows. */
+function waitShare(before: StreamTotals, now: StreamTotals): number {
+  if (before.waitedMs === undefined || now.waitedMs === undefined) return 1;
+  return (now.waitedMs - before.waitedMs) / Math.max(1, now.atMs - before.atMs);
 }
 
 function calmAgain(state: BurstState, nextProbeMs: number, probeEveryMs: number): BurstState {
@@ -160,6 +181,7 @@ export class BurstWatch {
   /** Entries that may be read until the next sample. */
   #share(): number {
     const { mode, pacePerSecond } = this.#state;
+
     if (mode === "calm") return Number.POSITIVE_INFINITY;
     return mode === "probe" ? 0 : Math.floor((pacePerSecond * BURST_SHARE * SAMPLE_MS) / 1000);
   }
@@ -170,6 +192,21 @@ export class BurstWatch {
     )) as unknown[][];
     const sum = (name: string): number =>
       infos.reduce((total, fields) => total + Number(fields[fields.indexOf(name) + 1]), 0);
-    return { atMs: performance.now(), added: sum("entries-added"), length: sum("length") };
+    return {
+      atMs: performance.now(),
+      added: sum("entries-added"),
+      length: sum("length"),
+      waitedMs: cpuWaitMs(),
+    };
+  }
+}
+
+/** Time for which the main thread stood in the run queue; its first number is time on a CPU (kernel: sched-stats). */
+function cpuWaitMs(): number | undefined {
+  try {
+    const [, waitedNs] = readFileSync(`/proc/self/task/${process.pid}/schedstat`, "latin1").split(" ");
+    return Number(waitedNs) / 1e6;
+  } catch {
+    return undefined;
   }
 }

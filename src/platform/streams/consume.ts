@@ -30,9 +30,14 @@ export interface ConsumerOptions {
 
 /** Most entries of one stream in one read: bounds the time for which the reply holds up the event loop. */
 const READ_COUNT_MAX = 128;
-/** A read that brought fewer waits a little, so that a trickle is read in batches and not entry by entry. */
+/**
+ * A read that brought fewer waits a little, so that entries are read in batches: a trickle shortly, a steady flow
+ * longer, because reading and finishing a few at a time costs Redis and Postgres more than accepting them did.
+ */
 const READ_COUNT_SMALL = 32;
+const TRICKLE_COUNT = 3;
 const TRICKLE_WAIT_MS = 4;
+const FLOW_WAIT_MS = 20;
 const IDLE_MAX_MS = 100;
 const NO_ROOM_WAIT_MS = 2;
 const ERROR_WAIT_MS = 250;
@@ -126,7 +131,7 @@ export class StreamConsumer {
         this.#options.burst?.spend(got);
         if (got >= READ_COUNT_SMALL) idleMs = 0;
         else {
-          idleMs = got > 0 ? TRICKLE_WAIT_MS : Math.min(IDLE_MAX_MS, Math.max(1, idleMs * 2));
+          idleMs = waitAfter(got, idleMs);
           await Bun.sleep(idleMs);
         }
       } catch (error) {
@@ -289,4 +294,11 @@ export class StreamConsumer {
       ),
     );
   }
+}
+
+/** Pause of a reading loop after a read that brought few entries or none. */
+function waitAfter(got: number, lastWaitMs: number): number {
+  if (got > TRICKLE_COUNT) return FLOW_WAIT_MS;
+  if (got > 0) return TRICKLE_WAIT_MS;
+  return Math.min(IDLE_MAX_MS, Math.max(1, lastWaitMs * 2));
 }
