@@ -182,6 +182,7 @@ export class DeliveryEngine {
     return new DeliveryFinisher({
       runtime,
       scripts: this.scripts,
+      onStored: (attempts) => this.#turns.free(attempts),
       settle: ({ owned, delivery }) => this.#sessions.get(owned)?.settle(delivery),
       onDisabled: ({ tenantId, subscriptionId }) => this.#changed(`${tenantId}/${subscriptionId}`),
       onFenced: (owned) => {
@@ -224,7 +225,7 @@ export class DeliveryEngine {
     const found = await this.#currentSettings(lane);
     const session = this.#sessions.get(lane.owned);
     if (found === undefined) {
-      this.#turns.release(lane, delivery);
+      this.#giveUpSlot(lane, delivery);
       if (lane.subscription !== undefined) this.#circuits.withdraw(originOf(lane.subscription.url));
       this.#leave(lane, delivery, { dueMs: "now" });
       session?.hold(lane);
@@ -235,7 +236,7 @@ export class DeliveryEngine {
     const nowMs = this.#runtime.clock.nowMs();
     if ("notMadeBecause" in attempt) {
       this.#circuits.withdraw(origin);
-      this.#turns.release(lane, delivery);
+      this.#giveUpSlot(lane, delivery);
       this.#outcomes.inc("not_made");
       this.#leave(lane, delivery, { dueMs: nowMs + NOT_MADE_WAIT_MS });
       return;
@@ -249,11 +250,17 @@ export class DeliveryEngine {
       },
       nowMs,
     );
-    this.#turns.release(lane, delivery);
+    this.#turns.end(lane, delivery);
     session?.refill(lane);
     const made = this.#madeAttempt(lane, delivery, attempt);
     if (delivery.enqueued !== undefined) await delivery.enqueued.catch(() => undefined);
     this.#finish(lane, delivery, made);
+  }
+
+  /** Nothing was sent: there is no result to be stored. */
+  #giveUpSlot(lane: Lane, delivery: Delivery): void {
+    this.#turns.end(lane, delivery);
+    this.#turns.free(1);
   }
 
   /** The subscription as it is now; undefined when it is paused, disabled or deleted. */

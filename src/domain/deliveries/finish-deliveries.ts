@@ -15,6 +15,8 @@ import { SubscriptionCounters } from "./subscription-counters.ts";
 export interface DeliveryFinisherOptions {
   runtime: Runtime;
   scripts: DeliveryScripts;
+  /** So many attempts are stored, or another process's to repeat. */
+  onStored(attempts: number): void;
   /** The delivery is written and booked, or another process's now: it leaves this process's memory. */
   settle(finished: FinishedDelivery): void;
   /** The subscription was disabled by this process: its cache is to forget it at once. */
@@ -25,9 +27,13 @@ export interface DeliveryFinisherOptions {
   onBatch(size: number, lagMs: number): void;
 }
 
-/** A batch is written when it has so many rows, or when its first row has waited so long. */
+/**
+ * A batch is written when it has so many rows, or when its first row has waited so long: little while nothing is being
+ * written, because what is not written happens again after a kill.
+ */
 const BATCH_ROWS_MAX = 500;
 const BATCH_WAIT_MS = 15;
+const IDLE_BATCH_WAIT_MS = 5;
 /** Transactions at a time: while one waits for its commit's sync, the next is composed. */
 const WRITES_MAX = 2;
 const RETRY_WAIT_MS = 500;
@@ -55,7 +61,10 @@ export class DeliveryFinisher {
     if (this.#waiting.length === 0) this.#firstAtMs = performance.now();
     this.#waiting.push(finished);
     if (this.#waiting.length >= BATCH_ROWS_MAX) this.#flush();
-    else this.#timer ??= setTimeout(() => this.#flush(), BATCH_WAIT_MS);
+    else {
+      const waitMs = this.#writes === 0 ? IDLE_BATCH_WAIT_MS : BATCH_WAIT_MS;
+      this.#timer ??= setTimeout(() => this.#flush(), waitMs);
+    }
   }
 
   /** Resolves when everything taken so far is written, or `timeoutMs` is over. */
@@ -82,8 +91,9 @@ export class DeliveryFinisher {
   }
 
   async #write(batch: readonly FinishedDelivery[], firstAtMs: number): Promise<void> {
-    const { onBatch, settle } = this.#options;
+    const { onBatch, onStored, settle } = this.#options;
     const written = await this.#commit(batch);
+    onStored(batch.filter(({ attempt }) => attempt !== undefined).length);
     onBatch(written.length, performance.now() - firstAtMs);
     this.#counters.count(written);
     const byPartition = Map.groupBy(written, ({ owned }) => owned);

@@ -4,6 +4,9 @@ import type { Lane } from "./lane.ts";
 /** Deliveries in flight of one process: Bun keeps 64 idle sockets, above that every request makes a new connection. */
 export const SLOTS = 64;
 
+/** Results that may wait to be stored before nothing more is sent: with the slots, what a kill can make happen twice. */
+export const UNSTORED_MAX = 192;
+
 /** Slots that subscriptions which time out share. */
 export const SLOW_SLOTS = SLOTS / 4;
 
@@ -14,7 +17,7 @@ export interface LaneTurnsOptions {
   nowMs(): number;
   /** Time until the lane may send (rate, circuit of its host), 0 for now. Called once for each start. */
   waitMs(lane: Lane, nowMs: number): number;
-  /** Sends; `release` has to be called when it is over. Must not throw. */
+  /** Sends; `end` has to be called when it is over, and `free` once its result is stored. Must not throw. */
   send(lane: Lane, delivery: Delivery): void;
 }
 
@@ -28,6 +31,7 @@ export class LaneTurns {
   readonly #tenants = new Map<string, Lane[]>();
   readonly #slowWaiting: Lane[] = [];
   #used = 0;
+  #unstored = 0;
   /** What was sent by lanes that were slow at the time. */
   readonly #slow = new Set<Delivery>();
   #pumping = false;
@@ -53,10 +57,11 @@ export class LaneTurns {
     this.#pump();
   }
 
-  /** A delivery that was sent is over. */
-  release(lane: Lane, delivery: Delivery): void {
+  /** A delivery that was sent is over; its result counts as unstored until `free` is called. */
+  end(lane: Lane, delivery: Delivery): void {
     lane.end(delivery);
     this.#used--;
+    this.#unstored++;
     if (this.#slow.delete(delivery)) {
       const next = this.#slowWaiting.shift();
       if (next !== undefined) {
@@ -65,6 +70,12 @@ export class LaneTurns {
       }
     }
     this.#enlist(lane);
+    this.#pump();
+  }
+
+  /** Results of so many deliveries are stored. */
+  free(count: number): void {
+    this.#unstored -= count;
     this.#pump();
   }
 
@@ -81,7 +92,7 @@ export class LaneTurns {
     this.#pumping = true;
     const nowMs = this.#options.nowMs();
     for (const [tenantId, lanes] of this.#tenants) {
-      if (this.#used >= SLOTS) break;
+      if (this.#used >= SLOTS || this.#unstored >= UNSTORED_MAX) break;
       const lane = lanes.shift()!;
       // The tenant goes to the end of the turn; a Map visits what is added while it is walked.
       this.#tenants.delete(tenantId);
