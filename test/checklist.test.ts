@@ -71,8 +71,10 @@ const CHECKLIST: readonly Line[] = [
       ["inbound/receipt-state.test.ts", "gives up at once what cannot pass later"],
       ["inbound/worker.test.ts", "tries an unavailable target again after a minute"],
       ["inbound/worker.test.ts", "gives a target up after the sixth try"],
+      ["deliveries/next-state.test.ts", "fails after the sixth attempt"],
+      ["deliveries/next-state.test.ts", "lets Retry-After lengthen an interval"],
+      ["deliveries/delivery.test.ts", "gets the event again at the intervals"],
     ],
-    open: "retries of deliveries",
   },
   { section: "Integration Tests", line: "OAuth flow completion", proofs: [], open: "OAuth" },
   {
@@ -84,7 +86,16 @@ const CHECKLIST: readonly Line[] = [
       ["inbound/accept.test.ts", "accepts a signed webhook"],
     ],
   },
-  { section: "Integration Tests", line: "Outbound webhook delivery", proofs: [], open: "deliveries" },
+  {
+    section: "Integration Tests",
+    line: "Outbound webhook delivery",
+    proofs: [
+      ["deliveries/delivery.test.ts", "an event arrives signed"],
+      ["deliveries/states.test.ts", "is disabled after ten failed attempts in a row"],
+      ["deliveries/crash.test.ts", "lose nothing"],
+      ["deliveries/crash.test.ts", "gets every one back from Postgres"],
+    ],
+  },
   {
     section: "Integration Tests",
     line: "API request logging",
