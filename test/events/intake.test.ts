@@ -72,6 +72,27 @@ describe("the intake stream events:in", () => {
     expect((listed.json["data"] as unknown[]).length).toBe(1);
   });
 
+  test("publishes a dead letter that was mended, under the id that it would have had", async () => {
+    const tenant = await hub.newTenant();
+    await put({ tenantId: tenant.id, type: "a.b", id: "own-id", orderingKey: "k", data: "{" });
+    await drained();
+    const listed = await hub.call("GET", "/api/v1/dead-letters", { key: tenant.apiKey });
+    const path = `/api/v1/dead-letters/${(listed.json["data"] as { id: string }[])[0]!.id}`;
+    const replay = () => hub.call("POST", `${path}/replay`, { key: tenant.apiKey });
+    expect((await replay()).status).toBe(422);
+    const mended = await hub.call("PUT", path, { key: tenant.apiKey, body: { body: '{"n":1}' } });
+    expect(mended.status).toBe(200);
+    const replayed = await replay();
+    expect([replayed.status, replayed.json["status"]]).toEqual([202, "REPLAYED"]);
+    await until(async () => expect((await streamed(hub.runtime, tenant.id)).length).toBe(1));
+    const [entry] = await streamed(hub.runtime, tenant.id);
+    expect(entry).toMatchObject({
+      data: '{"n":1}',
+      message: { type: "a.b", externalId: "own-id", orderingKey: "k", source: "API" },
+    });
+    expect((await replay()).status).toBe(409);
+  });
+
   test("keeps what names no tenant for the operator, and goes on", async () => {
     const tenant = await hub.newTenant();
     await put({ tenantId: crypto.randomUUID(), type: "a.b", data: "1" });

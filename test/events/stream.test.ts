@@ -4,6 +4,7 @@ import { announceStored } from "../../src/domain/events/announce-stored.ts";
 import { serveEdge } from "../../src/edge/serve.ts";
 import { loadConfig } from "../../src/platform/config.ts";
 import { retryUntil } from "../../src/platform/process/retry-until.ts";
+import { masterNodes } from "../../src/platform/redis/info.ts";
 import { createRuntime, type Runtime } from "../../src/platform/runtime.ts";
 import { startTestApp, type TestApp, type TestTenant } from "../edge/app-fixture.ts";
 
@@ -38,8 +39,10 @@ async function follow(tenant: TestTenant, options: { query?: string; lastEventId
   const messages: LiveMessage[] = [];
   const read = async (): Promise<void> => {
     let text = "";
-    for await (const chunk of answer.body!.pipeThrough(new TextDecoderStream())) {
-      text += chunk;
+    const decoder = new TextDecoder();
+    const reader = answer.body!.getReader();
+    for (let next = await reader.read(); !next.done; next = await reader.read()) {
+      text += decoder.decode(next.value, { stream: true });
       const blocks = text.split("\n\n");
       text = blocks.pop()!;
       for (const block of blocks) {
@@ -127,7 +130,9 @@ describe("GET /api/v1/events/stream", () => {
     const view = await follow(tenant);
     await store(tenant, 1);
     await until(() => expect(view.numbers()).toEqual([1]));
-    await hub.runtime.redis.client("KILL", "TYPE", "pubsub");
+    await Promise.all(
+      masterNodes(hub.runtime.redis).map((node) => node.call("CLIENT", "KILL", "TYPE", "pubsub")),
+    );
     await store(tenant, 2, { silent: true });
     await until(() => expect(view.numbers()).toEqual([1, 2]));
     await view.stop();

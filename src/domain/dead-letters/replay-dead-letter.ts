@@ -9,10 +9,11 @@ import { HubError, notFound } from "../errors.ts";
 import { emitAudit } from "../audit/emit-audit.ts";
 import { enlistReplayed } from "../inbound/enlist-receipts.ts";
 import { reviveReceipts } from "../inbound/receipt-store.ts";
+import { requeueIntake } from "../events/requeue-intake.ts";
 import { replayReceipt } from "../inbound/replay-receipt.ts";
 import { presentDeadLetter } from "./present-dead-letter.ts";
 import type { DeadLetter } from "./schema.ts";
-import { type DeadLetterFullRow, getDeadLetterRow } from "./store.ts";
+import { type DeadLetterFullRow, getDeadLetterRow, markDeadLetterReplayed } from "./store.ts";
 
 /**
  * Processes what a dead letter stands for again, with the mended body where there is one. The dead letter is REPLAYED
@@ -20,19 +21,15 @@ import { type DeadLetterFullRow, getDeadLetterRow } from "./store.ts";
  * letter's own copy.
  *
  * @throws HubError 403 `forbidden`; 404 `not_found`; 409 `conflict` when it was replayed before, or when the body or the
- * endpoint is gone
+ * endpoint is gone; 422 `invalid_input` when an event is still none
  */
 export async function replayDeadLetter(ctx: Context, input: { id: string }): Promise<DeadLetter> {
   requireScope(ctx, "webhooks:write");
   return withOuterTransaction(ctx, async (joined, tx) => {
     const row = await getDeadLetterRow(tx, ctx.tenantId, input.id);
     if (row === undefined) throw notFound();
-    try {
-      await replayReceipt(joined, { id: receiptOf(row) });
-    } catch (error) {
-      if (!(error instanceof HubError && error.code === "not_found")) throw error;
-      await replayCopy(joined, tx, input.id);
-    }
+    if (row.topic === "events") await replayIntake(joined, tx, row);
+    else await replayInbound(joined, tx, row);
     await emitAudit(tx, ctx, {
       verb: "dead_letter.replay",
       objectType: "dead_letter",
@@ -48,6 +45,27 @@ async function replayCopy(ctx: Context, tx: Transaction, id: string): Promise<vo
   const revived = await reviveReceipts(tx, tenantId, [id], new Date(runtime.clock.nowMs()));
   if (revived.length === 0) throw new HubError("conflict", "The endpoint of this dead letter was deleted.");
   await afterCommit(ctx, () => enlistReplayed(runtime, revived));
+}
+
+async function replayInbound(joined: Context, tx: Transaction, row: DeadLetterFullRow): Promise<void> {
+  try {
+    await replayReceipt(joined, { id: receiptOf(row) });
+  } catch (error) {
+    if (!(error instanceof HubError && error.code === "not_found")) throw error;
+    await replayCopy(joined, tx, row.id);
+  }
+}
+
+/** An event that could not be read is published as it was mended. One that could not be stored has no other form. */
+async function replayIntake(ctx: Context, tx: Transaction, row: DeadLetterFullRow): Promise<void> {
+  const data = row.mendedBody ?? row.body;
+  if (row.status !== "OPEN") throw new HubError("conflict", "The dead letter was replayed before.");
+  if (row.reasonCode !== "event_invalid")
+    throw new HubError("conflict", "This event cannot be published again.");
+  if (data === null)
+    throw new HubError("conflict", "The data was too large to be kept; mend the dead letter first.");
+  await requeueIntake(ctx, tx, { fields: row.headers ?? {}, data, correlationId: row.correlationId });
+  await markDeadLetterReplayed(tx, ctx.tenantId, row.id);
 }
 
 function receiptOf(row: DeadLetterFullRow): string {

@@ -13,7 +13,10 @@ export const DeadLetterStatus = Type.Union([Type.Literal("OPEN"), Type.Literal("
 
 const listed = {
   id: Type.String({ format: "uuid" }),
-  topic: Type.String({ description: "`inbound` for webhooks that could not be processed." }),
+  topic: Type.String({
+    description:
+      "`inbound` for webhooks that could not be processed, `events` for entries of `events:in` that are no events.",
+  }),
   endpointId: NullableId,
   subscriptionId: NullableId,
   receiptId: NullableId,

@@ -1,4 +1,5 @@
 import { plainArrayText } from "../../platform/postgres/array-text.ts";
+import { storableJson } from "../../platform/json/parse-json.ts";
 import type { Sql } from "../../platform/postgres/client.ts";
 
 /** Of these tenants, those that are there and active (role hub_system). */
@@ -17,15 +18,18 @@ export async function insertIntakeDeadLetter(
     eventType: string | null;
     message: string;
     body: string | null;
+    /** Place in the stream, and the fields besides the data. */
+    fields: Record<string, string>;
     correlationId: string | null;
     createdAt: Date;
   },
 ): Promise<void> {
   await sql`
     insert into dead_letters (id, tenant_id, topic, event_type, reason_code, message, content_type, body,
-                              correlation_id, created_at)
+                              headers, correlation_id, created_at)
     values (${letter.id}, ${letter.tenantId}, 'events', ${letter.eventType}, 'event_invalid', ${letter.message},
-            'application/json', ${letter.body === null ? null : Buffer.from(letter.body)}, ${letter.correlationId},
+            'application/json', ${letter.body === null ? null : Buffer.from(letter.body)},
+            ${storableJson(letter.fields)}::text::jsonb, ${letter.correlationId},
             ${letter.createdAt})
     on conflict (id) do nothing`;
 }

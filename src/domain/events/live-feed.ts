@@ -146,14 +146,19 @@ export class LiveFeed {
   }
 
   #enqueue(seat: Seat, read: () => Promise<void>): void {
-    seat.work = seat.work.then(async () => {
-      if (seat.gone) return;
-      await read().catch((error: unknown) => {
-        this.#runtime.log.warn({ err: error }, "live view not read");
-        this.#leave(seat);
-        seat.viewer.close();
-      });
-    });
+    seat.work = this.#inTurn(seat, read);
+  }
+
+  async #inTurn(seat: Seat, read: () => Promise<void>): Promise<void> {
+    await seat.work;
+    if (seat.gone) return;
+    try {
+      await read();
+    } catch (error) {
+      this.#runtime.log.warn({ err: error }, "live view not read");
+      this.#leave(seat);
+      seat.viewer.close();
+    }
   }
 
   #send(seat: Seat, rows: readonly LiveEventRow[]): void {

@@ -19,6 +19,8 @@ export interface IntakeEntry {
   dataText: string | undefined;
   correlationId: string | undefined;
   traceparent: string | undefined;
+  /** The other fields as they stood, for a replay. */
+  fields: Record<string, string>;
   /** The event, or why it is none. */
   outcome: { event: CheckedEvent; data: unknown } | { faults: FieldError[] };
 }
@@ -42,6 +44,7 @@ export function readIntake(entryId: string, fields: readonly string[], nowMs: nu
     dataText: named.get("data"),
     correlationId: named.get("correlationId")?.slice(0, 100),
     traceparent: named.get("traceparent")?.slice(0, 100),
+    fields: otherFields(named),
   };
   if (tenantId === undefined) return { ...entry, outcome: faults("/tenantId", "must be a tenant's id") };
   return { ...entry, outcome: readEvent(named, { entryId, tenantId, nowMs }) };
@@ -73,4 +76,15 @@ function readEvent(
 
 function faults(path: string, message: string): { faults: FieldError[] } {
   return { faults: [{ path, message }] };
+}
+
+/** Longest field besides the data that is kept of a dead entry, and how many of them. */
+const FIELD_CHARS_MAX = 500;
+const FIELDS_MAX = 20;
+
+function otherFields(named: ReadonlyMap<string, string>): Record<string, string> {
+  const others = [...named].filter(([name]) => name !== "tenantId" && name !== "data").slice(0, FIELDS_MAX);
+  return Object.fromEntries(
+    others.map(([name, value]) => [name.slice(0, 100), value.slice(0, FIELD_CHARS_MAX)]),
+  );
 }

@@ -47,15 +47,15 @@ function itemOf(row: OutboxRow): PublishItem {
   return {
     event: {
       id: row.id,
-      externalId: undefined,
+      externalId: row.externalId ?? undefined,
       type: row.eventType,
       occurredAt: row.occurredAt.getTime(),
       orderingKey: row.orderingKey ?? undefined,
-      schemaVersion: undefined,
+      schemaVersion: row.schemaVersion ?? undefined,
       data,
       dataSize: Buffer.byteLength(data),
     },
-    source: "HUB",
+    source: row.source,
     correlationId: row.correlationId ?? undefined,
     traceparent: row.traceparent ?? undefined,
     acceptedAt: row.createdAt.getTime(),

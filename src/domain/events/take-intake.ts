@@ -92,6 +92,7 @@ async function bury(
     eventType: type === undefined ? null : storableText(type),
     message: storableText(faults.map(({ path, message }) => `${path}: ${message}`).join("; ")),
     body: fits ? dataText : null,
+    fields: { ...entry.fields, entryId },
     correlationId: correlationId === undefined ? null : storableText(correlationId),
     createdAt: new Date(msOf(entryId)),
   });

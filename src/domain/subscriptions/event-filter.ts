@@ -152,11 +152,11 @@ function compileOperator(compilation: Compilation, name: string, operand: unknow
   return typeof result === "string" ? fault(compilation, at, result) : result;
 }
 
-const any =
+const ifAny =
   (test: ValueTest): ValuesTest =>
   (values) =>
     values.some(test);
-const none =
+const ifNone =
   (test: ValueTest): ValuesTest =>
   (values) =>
     !values.some(test);
@@ -171,7 +171,7 @@ const LIST = `must be a list of at most ${LIST_MAX} texts, numbers, true, false 
 function compare(holds: (order: number) => boolean): (operand: unknown) => ValuesTest | string {
   return (operand) => {
     if (typeof operand !== "number" && typeof operand !== "string") return "must be a number or a text";
-    return any((value) => {
+    return ifAny((value) => {
       if (typeof value !== typeof operand) return false;
       const found = value as number | string;
       return holds(found < operand ? -1 : found > operand ? 1 : 0);
@@ -182,20 +182,20 @@ function compare(holds: (order: number) => boolean): (operand: unknown) => Value
 function text(test: (value: string, operand: string) => boolean): (operand: unknown) => ValuesTest | string {
   return (operand) =>
     typeof operand === "string"
-      ? any((value) => typeof value === "string" && test(value, operand))
+      ? ifAny((value) => typeof value === "string" && test(value, operand))
       : "must be a text";
 }
 
 /** Each takes its operand and answers the test, or what is wrong with the operand. */
 const OPERATORS: Readonly<Record<string, (operand: unknown) => ValuesTest | string>> = {
-  $eq: (operand) => (isScalar(operand) ? any((value) => value === operand) : SCALAR),
-  $ne: (operand) => (isScalar(operand) ? none((value) => value === operand) : SCALAR),
+  $eq: (operand) => (isScalar(operand) ? ifAny((value) => value === operand) : SCALAR),
+  $ne: (operand) => (isScalar(operand) ? ifNone((value) => value === operand) : SCALAR),
   $gt: compare((order) => order > 0),
   $gte: compare((order) => order >= 0),
   $lt: compare((order) => order < 0),
   $lte: compare((order) => order <= 0),
-  $in: (operand) => (isList(operand) ? inSet(any, operand) : LIST),
-  $nin: (operand) => (isList(operand) ? inSet(none, operand) : LIST),
+  $in: (operand) => (isList(operand) ? inSet(ifAny, operand) : LIST),
+  $nin: (operand) => (isList(operand) ? inSet(ifNone, operand) : LIST),
   $exists: (operand) =>
     typeof operand === "boolean" ? (values) => values.length > 0 === operand : "must be true or false",
   $startsWith: text((value, operand) => value.startsWith(operand)),
@@ -215,7 +215,7 @@ function matchPattern(operand: unknown): ValuesTest | string {
     return `must be a regular expression of at most ${PATTERN_MAX} characters`;
   try {
     const pattern = RE2JS.compile(operand);
-    return any(
+    return ifAny(
       (value) => typeof value === "string" && pattern.matcher(value.slice(0, SEARCHED_CHARS_MAX)).find(),
     );
   } catch (error) {

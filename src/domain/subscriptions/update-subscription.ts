@@ -49,9 +49,10 @@ export async function updateSubscription(
       changes,
     );
     faults.push(...(await checkSubscription(ctx, { ...wanted, authConfig })));
-    faults.push(...(await signatureFaults(ctx, tx, current, wanted)));
+    const signing = await judgeSigning(ctx, tx, current, wanted.signatureForm);
+    faults.push(...signing.faults);
     if (faults.length > 0) throw invalidInput(faults);
-    const changed = changedFields(current, wanted);
+    const changed = changedFields(current, { ...wanted, publicKey: signing.publicKey });
     if (wanted.authType !== current.authType || !isDeepStrictEqual(authConfig, storedAuth))
       changed.authConfig = await sealAuth(ctx, tx, { id, authType: wanted.authType, authConfig });
     if (Object.keys(changed).length === 0) return current;
@@ -127,14 +128,15 @@ function wantedAuth(
 }
 
 /** A new form of the signature must suit the secret that is there. */
-async function signatureFaults(
+async function judgeSigning(
   ctx: Context,
   tx: Transaction,
   current: SubscriptionRow,
-  wanted: Values & { publicKey: string | null },
-): Promise<FieldError[]> {
-  if (isDeepStrictEqual(current.signatureForm, wanted.signatureForm) || current.secretKey === null) return [];
-  const form = wanted.signatureForm ?? SIGNATURE_FORM_DEFAULT;
+  wanted: SubscriptionRow["signatureForm"],
+): Promise<{ publicKey: string | null; faults: FieldError[] }> {
+  if (isDeepStrictEqual(current.signatureForm, wanted) || current.secretKey === null)
+    return { publicKey: current.publicKey, faults: [] };
+  const form = wanted ?? SIGNATURE_FORM_DEFAULT;
   const place = {
     tenantId: ctx.tenantId,
     table: SUBSCRIPTION_TABLE,
@@ -142,11 +144,12 @@ async function signatureFaults(
     column: "secret_key",
   };
   const secret = await openSecret(ctx.runtime, tx, place, current.secretKey);
-  wanted.publicKey = publicKeyText(form, secret);
   const fault = signingSecretFault(form, secret);
-  if (fault === undefined) return [];
   const message = `the stored secret does not suit it (it ${fault}); rotate the secret first`;
-  return [{ path: "/signature", message }];
+  return {
+    publicKey: publicKeyText(form, secret),
+    faults: fault === undefined ? [] : [{ path: "/signature", message }],
+  };
 }
 
 function changedFields(current: SubscriptionRow, wanted: Values): Partial<Values> {
