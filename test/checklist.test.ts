@@ -130,6 +130,7 @@ const CHECKLIST: readonly Line[] = [
       ["inbound/worker.test.ts", "posts the bytes to an HTTP target"],
       ["inbound/worker.test.ts", "puts the message into a stream target"],
       ["inbound/worker-bodies.test.ts", "into the handler's model is checked and routed"],
+      ["e2e/published-event.test.ts", "takes a partner's signed webhook and tells a subscriber"],
     ],
   },
   { section: "E2E Tests", line: "Batch sync processing", proofs: [], open: "sync jobs" },

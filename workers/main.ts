@@ -1,5 +1,6 @@
 import { setPriority } from "node:os";
 import { parseArgs } from "node:util";
+import { followSubscriptions } from "../src/domain/events/publish-hub-event.ts";
 import { publishMetrics } from "../src/domain/health/metrics-exchange.ts";
 import { runBootChecks } from "../src/domain/health/boot-checks.ts";
 import { ConfigError, loadConfig } from "../src/platform/config.ts";
@@ -43,6 +44,7 @@ exitOnSignals(runtime.shutdown, runtime.log);
 await startTelemetry(runtime);
 await runBootChecks(runtime);
 publishMetrics(runtime);
+await followSubscriptions(runtime);
 for (const consumer of consumers) {
   const started = await consumer.start(runtime, { sharesMachine });
   runtime.shutdown.add(consumer.name, () => started.stop());

@@ -1,6 +1,7 @@
 import { EventPublisher } from "../domain/events/event-publisher.ts";
 import { EventTypeCatalogue } from "../domain/events/event-type-catalogue.ts";
 import { LiveFeed } from "../domain/events/live-feed.ts";
+import { followSubscriptions } from "../domain/events/publish-hub-event.ts";
 import type { PublishDeps } from "../domain/events/publish-events.ts";
 import { startCapacityPoller } from "../domain/inbound/capacity.ts";
 import { subscribeInvalidation } from "../platform/invalidation.ts";
@@ -23,11 +24,16 @@ export function eventServicesOf(runtime: Runtime): EventServices {
   const publisher = new EventPublisher(runtime, startCapacityPoller(runtime, eventKeys));
   const services = { publishing: { publisher, catalogue }, liveFeed: new LiveFeed(runtime) };
   opened.set(runtime, services);
-  subscribeInvalidation(runtime, {
-    handlers: { event_type: (tenantId) => catalogue.invalidate(tenantId) },
-    onReconnect: () => catalogue.clear(),
-  }).catch((error: unknown) => {
-    runtime.log.warn({ err: error }, "changes of event types arrive late: no subscription");
+  listen(runtime, catalogue).catch((error: unknown) => {
+    runtime.log.warn({ err: error }, "changes of event types and subscriptions arrive late");
   });
   return services;
+}
+
+async function listen(runtime: Runtime, catalogue: EventTypeCatalogue): Promise<void> {
+  await subscribeInvalidation(runtime, {
+    handlers: { event_type: (tenantId) => catalogue.invalidate(tenantId) },
+    onReconnect: () => catalogue.clear(),
+  });
+  await followSubscriptions(runtime);
 }

@@ -34,18 +34,19 @@ export async function deleteOutbox(sql: Sql, ids: readonly string[]): Promise<vo
   await sql`delete from outbox where id = any(${plainArrayText(ids)}::text::uuid[])`;
 }
 
-/** Puts an event of the platform into the outbox; one that waits there already stays. */
+/** Puts an event of the platform into the outbox. @returns false when one with its id waits there already */
 export async function insertOutboxEvent(
   tx: Transaction,
   tenantId: string,
   event: CheckedEvent,
   correlationId: string | null,
-): Promise<void> {
-  await tx`
+): Promise<boolean> {
+  const rows = await tx`
     insert into outbox (id, tenant_id, event_type, ordering_key, payload, source, external_id, schema_version,
                         correlation_id, occurred_at)
     values (${event.id}, ${tenantId}, ${event.type}, ${event.orderingKey ?? null}, ${event.data}::text::jsonb, 'API',
             ${event.externalId ?? null}, ${event.schemaVersion ?? null}, ${correlationId},
             ${new Date(event.occurredAt)})
-    on conflict (id) do nothing`;
+    on conflict (id) do nothing returning id`;
+  return rows.length === 1;
 }

@@ -1,4 +1,6 @@
 import { storableJson } from "../../platform/json/parse-json.ts";
+import { subscribeInvalidation } from "../../platform/invalidation.ts";
+import type { Runtime } from "../../platform/runtime.ts";
 import { newId } from "../../platform/uuid.ts";
 import type { Transaction } from "../context.ts";
 import { matchesPattern } from "./event-type.ts";
@@ -23,12 +25,14 @@ interface Entry {
   expiresAtMs: number;
 }
 
-/** A new subscription gets the hub's events after this time at the latest. */
+/** A new subscription gets the hub's events after this time at the latest, where its announcement was lost. */
 const TTL_MS = 5_000;
 const ENTRIES_MAX = 50_000;
 
 /** What this process knows of its tenants' subscriptions. */
 const cache = new Map<string, Entry>();
+/** Raised by each announcement: what was read before it is not kept. */
+let epoch = 0;
 
 /**
  * Writes events into the outbox, in the transaction of what they tell of. Only those that a subscription of their
@@ -60,21 +64,47 @@ export async function publishHubEvents(tx: Transaction, events: readonly HubEven
   return wanted.length;
 }
 
+/** Lets a process hear of changed subscriptions, so that a new one misses none of the hub's events. */
+export async function followSubscriptions(runtime: Runtime): Promise<void> {
+  await subscribeInvalidation(runtime, {
+    handlers: {
+      subscription(name) {
+        epoch++;
+        cache.delete(name.slice(0, name.indexOf("/")));
+      },
+    },
+    onReconnect() {
+      epoch++;
+      cache.clear();
+    },
+  });
+}
+
 async function subscribedTypes(
   tx: Transaction,
   tenantIds: ReadonlySet<string>,
 ): Promise<Map<string, string[]>> {
   const nowMs = performance.now();
   if (cache.size > ENTRIES_MAX) cache.clear();
-  const unknown = [...tenantIds].filter((id) => (cache.get(id)?.expiresAtMs ?? 0) <= nowMs);
-  if (unknown.length > 0) {
-    const rows = await tx<{ tenantId: string; eventTypes: string[] }[]>`
-      select tenant_id as "tenantId", event_types as "eventTypes" from webhook_subscriptions
-      where tenant_id = any(${unknown}::text[]::uuid[]) and deleted_at is null`;
-    for (const id of unknown) {
-      const eventTypes = rows.filter(({ tenantId }) => tenantId === id).flatMap((row) => row.eventTypes);
-      cache.set(id, { eventTypes: [...new Set(eventTypes)], expiresAtMs: nowMs + TTL_MS });
-    }
+  const found = new Map<string, string[]>();
+  for (const id of tenantIds) {
+    const known = cache.get(id);
+    if (known !== undefined && nowMs < known.expiresAtMs) found.set(id, known.eventTypes);
   }
-  return new Map([...tenantIds].map((id) => [id, cache.get(id)?.eventTypes ?? []]));
+  const unknown = [...tenantIds].filter((id) => !found.has(id));
+  if (unknown.length === 0) return found;
+  const epochBefore = epoch;
+  const rows = await tx<{ tenantId: string; eventTypes: string[] }[]>`
+    select s.tenant_id as "tenantId", array_agg(distinct p.pattern) as "eventTypes"
+    from webhook_subscriptions s cross join jsonb_array_elements_text(s.event_types) as p(pattern)
+    where s.tenant_id = any(${unknown}::text[]::uuid[]) and s.deleted_at is null
+    group by s.tenant_id`;
+  const read = new Map(rows.map(({ tenantId, eventTypes }) => [tenantId, eventTypes]));
+  for (const id of unknown) {
+    const eventTypes = read.get(id) ?? [];
+    found.set(id, eventTypes);
+    // What was announced meanwhile may not be in it.
+    if (epochBefore === epoch) cache.set(id, { eventTypes, expiresAtMs: nowMs + TTL_MS });
+  }
+  return found;
 }

@@ -1,5 +1,5 @@
 import type { Context, Transaction } from "../context.ts";
-import { invalidInput } from "../errors.ts";
+import { HubError, invalidInput } from "../errors.ts";
 import { checkPayloads } from "./check-payloads.ts";
 import { EventTypeCatalogue } from "./event-type-catalogue.ts";
 import { insertOutboxEvent } from "./outbox-store.ts";
@@ -17,7 +17,7 @@ export interface DeadIntake {
  * Publishes a mended entry of the intake stream, through the outbox and so in the caller's transaction. It keeps the
  * id that it would have had.
  *
- * @throws HubError 422 `invalid_input` when it is still no event; 503 `unavailable`
+ * @throws HubError 409 `conflict` while its id waits in the outbox; 422 `invalid_input` when it is still no event; 503 `unavailable`
  */
 export async function requeueIntake(ctx: Context, tx: Transaction, dead: DeadIntake): Promise<void> {
   const { entryId = "", ...fields } = dead.fields;
@@ -29,5 +29,6 @@ export async function requeueIntake(ctx: Context, tx: Transaction, dead: DeadInt
   const catalogue = new EventTypeCatalogue(ctx.runtime);
   const faults = await checkPayloads(ctx, catalogue, [{ event, data, at: "" }]);
   if (faults.length > 0) throw invalidInput(faults);
-  await insertOutboxEvent(tx, ctx.tenantId, event, dead.correlationId);
+  const isQueued = await insertOutboxEvent(tx, ctx.tenantId, event, dead.correlationId);
+  if (!isQueued) throw new HubError("conflict", "An event with this id is on its way already; try again.");
 }

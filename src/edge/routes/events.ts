@@ -25,16 +25,16 @@ const TypeQuery = t.Optional(
 const time = (description: string) => t.Optional(t.String({ minLength: 1, maxLength: 40, description }));
 
 /** `/api/v1/events`: what the platform publishes. Its traffic is bounded by capacity, not by API_RATE_LIMIT. */
-export const eventRoutes = (runtime: Runtime) =>
-  new Elysia({ name: "event-routes", prefix: "/api/v1/events", normalize: false })
+export const eventRoutes = (runtime: Runtime) => {
+  const { publishing, liveFeed } = eventServicesOf(runtime);
+  return new Elysia({ name: "event-routes", prefix: "/api/v1/events", normalize: false })
     .use(authenticated(runtime, { bodyBytesMax: PUBLISH_BYTES_MAX, isCounted: false }))
     .post(
       "/",
       ({ body, once, request }) =>
         once(202, body, (ctx) => {
-          const deps = eventServicesOf(runtime).publishing;
           const traceparent = request.headers.get("traceparent") ?? undefined;
-          return publishEvents(ctx, { body, deps, traceparent });
+          return publishEvents(ctx, { body, deps: publishing, traceparent });
         }),
       {
         body: PublishInput,
@@ -66,14 +66,12 @@ export const eventRoutes = (runtime: Runtime) =>
     })
     .get(
       "/stream",
-      ({ ctx, query, request }) => {
-        const { liveFeed } = eventServicesOf(runtime);
-        return openEventStream(ctx, {
+      ({ ctx, query, request }) =>
+        openEventStream(ctx, {
           liveFeed,
           type: query.type,
           lastEventId: request.headers.get("last-event-id"),
-        });
-      },
+        }),
       {
         query: t.Object({ type: TypeQuery }, { additionalProperties: false }),
         response: { 200: Type.String(), ...problems() },
@@ -96,3 +94,4 @@ export const eventRoutes = (runtime: Runtime) =>
         description: "Scope `events:read`. With its data and what became of it at each subscription.",
       },
     });
+};
