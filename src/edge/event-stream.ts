@@ -1,4 +1,4 @@
-import { type Context, withTenant } from "../domain/context.ts";
+import { type Context, requireScope, withTenant } from "../domain/context.ts";
 import { invalidInput } from "../domain/errors.ts";
 import { type EventPosition, getEventRow, type LiveEventRow } from "../domain/events/event-list-store.ts";
 import { readEventPattern } from "../domain/events/event-type.ts";
@@ -31,6 +31,7 @@ export async function openEventStream(
   ctx: Context,
   input: { liveFeed: LiveFeed; type: string | undefined; lastEventId: string | null },
 ): Promise<Response> {
+  requireScope(ctx, "events:read");
   const pattern = input.type === undefined ? undefined : readEventPattern(input.type);
   if (input.type !== undefined && pattern === undefined)
     throw invalidInput([{ path: "type", message: "must be an event type, or its beginning before *" }]);

@@ -46,7 +46,7 @@ export function checkEvent(
   if (occurredAt === undefined || occurredAt > nowMs + AHEAD_MAX_MS) {
     errors.push({
       path: `${at}/occurredAt`,
-      message: "must be a time as in RFC 3339, at most a day ahead",
+      message: "must be a time as in RFC 3339, from 1970 to at most a day ahead",
     });
   }
   const data = JSON.stringify(event.data);
@@ -77,5 +77,5 @@ function identify(
 
 function readTime(text: string): number | undefined {
   const ms = RFC_3339.test(text) ? Date.parse(text) : Number.NaN;
-  return Number.isFinite(ms) ? ms : undefined;
+  return Number.isFinite(ms) && ms >= 0 ? ms : undefined;
 }

@@ -28,6 +28,9 @@ export interface PublishItem {
 /** Seconds after which a publisher should try again. */
 const RETRY_AFTER_SECONDS = 1;
 
+/** W3C Trace Context, section 3.2: anything else tells nothing and is dropped. */
+const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+
 /** Longest wait of a process's first requests. */
 const CONNECT_TIMEOUT_MS = 1_000;
 
@@ -113,7 +116,7 @@ export class EventPublisher {
       ...(orderingKey === undefined ? {} : { orderingKey }),
       ...(schemaVersion === undefined ? {} : { schemaVersion }),
       ...(correlationId === undefined ? {} : { correlationId }),
-      ...(traceparent === undefined ? {} : { traceparent }),
+      ...(traceparent !== undefined && TRACEPARENT.test(traceparent) ? { traceparent } : {}),
       ...(largeBodyId === undefined ? { bodyEncoding: "utf8" } : { bodyEncoding: "large", largeBodyId }),
       bodySize: dataSize,
     };

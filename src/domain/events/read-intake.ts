@@ -54,6 +54,8 @@ function readEvent(
   named: ReadonlyMap<string, string>,
   context: { entryId: string; tenantId: string; nowMs: number },
 ): IntakeEntry["outcome"] {
+  const [odd] = [...named].find(([, value]) => value.includes("\u0000")) ?? [];
+  if (odd !== undefined) return faults(`/${odd}`, "holds NUL");
   const dataText = named.get("data");
   if (dataText === undefined) return faults("/data", "is missing");
   const parsed = parseJson(Buffer.from(dataText));
