@@ -79,8 +79,12 @@ export async function startDeliveries(env: Record<string, string> = {}): Promise
       const receipts = await publisher.publish(tenant.tenantId, items);
       return receipts.map(({ id }) => id);
     },
-    subscribe: (url, input = {}) =>
-      createSubscription(ctx, { name: "test", url, eventTypes: ["order.*"], ...input }),
+    async subscribe(url, input = {}) {
+      const made = await createSubscription(ctx, { name: "test", url, eventTypes: ["order.*"], ...input });
+      // Workers hear of it by pub/sub, which a Cluster passes on over its own bus.
+      if ("nodes" in runtime.redis) await Bun.sleep(100);
+      return made;
+    },
     async stop() {
       await runtime.shutdown.run();
       await Promise.all([redis.stop(), postgres.stop()]);
