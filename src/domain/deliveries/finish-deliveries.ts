@@ -96,9 +96,11 @@ export class DeliveryFinisher {
     onStored(batch.filter(({ attempt }) => attempt !== undefined).length);
     onBatch(written.length, performance.now() - firstAtMs);
     this.#counters.count(written);
+    // What goes back to its queue may be taken again as soon as the queue has it, so memory lets go of it before.
+    for (const one of batch) if (!("outcome" in one.leaves)) settle(one);
     const byPartition = Map.groupBy(written, ({ owned }) => owned);
     await Promise.all([...byPartition].map(([owned, group]) => this.#book(owned, group)));
-    for (const one of batch) settle(one);
+    for (const one of batch) if ("outcome" in one.leaves) settle(one);
   }
 
   /** Commits the batch, as often as it takes while Postgres is away; what Postgres will never take is found by halving. */

@@ -21,18 +21,29 @@ export async function heldQueue(
   owned: OwnedPartition,
   lane: Lane,
 ): Promise<void> {
-  await Bun.sleep(ROWS_WAIT_MS);
   const queue = deliveryQueueKey(owned.partition, lane.subscriptionId);
-  for (let start = 0; lane.isParked && owned.lease.isHeld(); start += PAGE_SIZE) {
-    const members = await client.zrange(queue, String(start), String(start + PAGE_SIZE - 1));
-    // What is in memory still is in flight: its own result says where it stands.
-    const waiting = members.filter((member) => !lane.held.has(member));
-    await showWaiting(
+  const mayGoOn = (): boolean => lane.isParked && owned.lease.isHeld();
+  const show = (members: readonly string[]): Promise<void> =>
+    showWaiting(
       runtime.sqlSystem,
-      waiting.map((member) => queueRow(lane.tenantId, lane.subscriptionId, member)),
+      members.map((member) => queueRow(lane.tenantId, lane.subscriptionId, member)),
       "HELD",
     );
-    if (members.length < PAGE_SIZE) return;
+  // What is in memory still is in flight or on its way back: its own result says where it stands.
+  let inMemory: string[] = [];
+  await Bun.sleep(ROWS_WAIT_MS);
+  for (let start = 0; mayGoOn(); start += PAGE_SIZE) {
+    const members = await client.zrange(queue, String(start), String(start + PAGE_SIZE - 1));
+    await show(members.filter((member) => !lane.held.has(member)));
+    inMemory.push(...members.filter((member) => lane.held.has(member)));
+    if (members.length < PAGE_SIZE) break;
+  }
+  while (inMemory.length > 0 && mayGoOn()) {
+    await Bun.sleep(ROWS_WAIT_MS);
+    const left = inMemory.filter((member) => !lane.held.has(member));
+    const scores = await Promise.all(left.map((member) => client.zscore(queue, member)));
+    await show(left.filter((_, index) => scores[index] !== null));
+    inMemory = inMemory.filter((member) => lane.held.has(member));
   }
 }
 
