@@ -131,9 +131,11 @@ export async function acceptWebhook(deps: AcceptDeps, request: WebhookRequest): 
   const receiptId = newId();
   const requestId = correlationId(request.headers.get("x-request-id")) ?? receiptId;
   let received: Uint8Array | undefined;
+  let known: CachedEndpoint | null | undefined;
   try {
     const found = findEndpoint(deps, request);
-    const endpoint = found instanceof Promise ? await found : found;
+    known = found instanceof Promise ? await found : found;
+    const endpoint = usable(known);
     if (request.method !== "POST") return answerProbe(deps, endpoint, request);
     const sourceIp = checkSender(deps, endpoint, request);
     const body = await request.readBody(endpoint.maxBodyBytes);
@@ -160,15 +162,18 @@ export async function acceptWebhook(deps: AcceptDeps, request: WebhookRequest): 
     if (!(error instanceof Refusal)) throw error;
     deps.count(error.outcome);
     const { code, detail: cause } = error;
-    deps.rejections.add({ id: receiptId, requestId, request, body: received, code, cause });
+    deps.rejections.add({ id: receiptId, requestId, request, endpoint: known, body: received, code, cause });
     return { kind: "refused", code: error.code, outcome: error.outcome, requestId, ...error.more };
   }
 }
 
-function findEndpoint(deps: AcceptDeps, request: WebhookRequest): CachedEndpoint | Promise<CachedEndpoint> {
+function findEndpoint(
+  deps: AcceptDeps,
+  request: WebhookRequest,
+): CachedEndpoint | null | Promise<CachedEndpoint | null> {
   const found = deps.endpoints.byPath(request.endpointKey);
-  if (!(found instanceof Promise)) return usable(found);
-  return found.then(usable, (error: unknown) => {
+  if (!(found instanceof Promise)) return found;
+  return found.catch((error: unknown) => {
     if (!(error instanceof EndpointUnavailableError)) throw error;
     throw new Refusal("unavailable", "postgres_away", SOON);
   });

@@ -1,4 +1,5 @@
 import type { ErrorCode } from "../../errors.ts";
+import type { CachedEndpoint } from "../compile-endpoint.ts";
 import type { SchemeSettings } from "../schemes/scheme.ts";
 import type { SecretPlace } from "../../vault/sealed-format.ts";
 
@@ -16,6 +17,11 @@ export interface RefusedRequest {
     headers: Headers;
     socketAddress(): string;
   };
+  /**
+   * What the path led to, null for none; undefined when it was not looked up. The cache may have forgotten it since:
+   * a changed endpoint is dropped from it, and its refusals are the ones that somebody waits for.
+   */
+  endpoint?: CachedEndpoint | null | undefined;
   /** Bytes as received; undefined when the request was refused before its body was read. */
   body: Uint8Array | undefined;
   code: ErrorCode;

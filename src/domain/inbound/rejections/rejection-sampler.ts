@@ -100,7 +100,8 @@ export class RejectionSampler implements RefusalSink {
   }
 
   add(refused: RefusedRequest): void {
-    const endpoint = this.#endpoints.peek(refused.request.endpointKey);
+    const endpoint =
+      refused.endpoint === undefined ? this.#endpoints.peek(refused.request.endpointKey) : refused.endpoint;
     // Nobody knows yet whether there is such an endpoint: it could not be looked up.
     if (endpoint === undefined) return;
     const nowMs = this.#runtime.clock.nowMs();
