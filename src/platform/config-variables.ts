@@ -1,4 +1,6 @@
 import { isIP } from "node:net";
+import { KeyRingError, parseKeyRing } from "./crypto/keyring.ts";
+import { parseCidr } from "./net/address.ts";
 
 /** How one environment variable is read; the README's configuration table is tested against this list. */
 export interface Variable {
@@ -19,15 +21,46 @@ const text = (about: string, defaultText?: string): Variable => ({
   parse: (given) => ({ value: given }),
 });
 
-const secret = (about: string): Variable => ({ ...text(about), secret: true });
+const secret = (about: string, problemOf: (given: string) => string | undefined): Variable => ({
+  about,
+  secret: true,
+  parse: (given) => {
+    const problem = problemOf(given);
+    return problem === undefined ? { value: given } : { problem };
+  },
+});
+
+/** The ring's messages name an entry by its place, never by its content. */
+const keyRingProblem = (given: string): string | undefined => {
+  try {
+    parseKeyRing(given);
+    return undefined;
+  } catch (error) {
+    if (error instanceof KeyRingError) return error.message;
+    throw error;
+  }
+};
+
+/** HS256 needs a key as long as its hash (RFC 7518, section 3.2). */
+const sharedSecretProblem = (given: string): string | undefined =>
+  Buffer.byteLength(given) < 32 ? "must have 32 bytes or more (RFC 7518 section 3.2)" : undefined;
+
+/** A DNS name (RFC 1123) or an address; whether it is this machine's own, only listening tells. */
+const host = (about: string, defaultText: string): Variable => ({
+  ...text(about, defaultText),
+  parse: (given) =>
+    isIP(given) !== 0 || /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/i.test(given)
+      ? { value: given }
+      : { problem: "must be an IP address or a host name" },
+});
 
 const url = (about: string, protocols: readonly string[], isSecret = false): Variable => ({
   about,
   secret: isSecret,
   parse: (given) => {
-    // Several hosts in one URL (Cluster, Sentinel) are no WHATWG URL; only the scheme is judged here.
+    // Several hosts in one URL (Cluster, Sentinel) are no WHATWG URL: of those only the scheme is judged here.
     const scheme = given.slice(0, given.indexOf("://") + 1);
-    return protocols.includes(scheme)
+    return protocols.includes(scheme) && (!protocols.includes("http:") || URL.canParse(given))
       ? { value: given }
       : { problem: `must be a URL that starts with ${protocols.map((name) => `${name}//`).join(" or ")}` };
   },
@@ -82,10 +115,8 @@ const list = (about: string, check: (item: string) => string | undefined = () =>
   },
 });
 
-const CIDR =
-  /^(?:\d{1,3}(?:\.\d{1,3}){3}(?:\/(?:3[0-2]|[12]?\d))?|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*(?:\/(?:12[0-8]|1[01]\d|\d{1,2}))?)$/;
 const cidr = (item: string): string | undefined =>
-  CIDR.test(item) ? undefined : `"${item}" is no IP address or CIDR range`;
+  parseCidr(item) === undefined ? `"${item}" is no IP address or CIDR range` : undefined;
 
 /** `192.0.2.1`, `192.0.2.1:5353`, `2001:db8::1` or `[2001:db8::1]:5353`. */
 const dnsServer = (item: string): string | undefined => {
@@ -116,6 +147,7 @@ const HTTP_SCHEMES = ["http:", "https:"];
 export const VARIABLES = {
   INTEGRATION_ENCRYPTION_KEY: secret(
     "key ring for stored secrets: `id:base64(32 bytes)`, comma-separated, the first seals; made under `HUB_HOME/keys` with the embedded Postgres",
+    keyRingProblem,
   ),
   DEFAULT_RATE_LIMIT: integer(
     "calls out of one integration in a window, where its provider declares none",
@@ -149,7 +181,7 @@ export const VARIABLES = {
   ),
   WEBHOOK_WORKERS: integer("inbound consumer loops of one worker process", 4, 1, 64),
 
-  HOST: text("address that edge listens on", "127.0.0.1"),
+  HOST: host("address that edge listens on", "127.0.0.1"),
   PORT: integer("port that edge listens on", 8080, 0, 65_535),
   PUBLIC_URL: {
     ...url(
@@ -209,7 +241,10 @@ export const VARIABLES = {
   TRUSTED_PROXIES: list("addresses or CIDR ranges whose forwarding headers count", cidr),
   API_RATE_LIMIT: limit("management calls of one tenant: requests/seconds", "600/60"),
   AUTH_JWKS_URL: url("keys of the platform's Auth service", HTTP_SCHEMES),
-  AUTH_JWT_SECRET: secret("shared secret (HS256) instead of AUTH_JWKS_URL, 32 characters or more"),
+  AUTH_JWT_SECRET: secret(
+    "shared secret (HS256) instead of AUTH_JWKS_URL, 32 characters or more",
+    sharedSecretProblem,
+  ),
   AUTH_ISSUER: text("`iss` that a token must carry"),
   AUTH_AUDIENCE: text("`aud` that a token must carry"),
   EGRESS_ALLOW_CIDRS: list("private ranges that calls out may reach", cidr),

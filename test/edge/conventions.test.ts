@@ -74,6 +74,23 @@ describe("createApp() with bad input", () => {
     expect(answer.headers.get("content-type")).toBe("application/problem+json");
   });
 
+  test("refuses a NUL in a query, and finds nothing under a name that holds one", async () => {
+    const { apiKey: key } = await hub.newTenant();
+    for (const query of [
+      "audit-log?verb=a%00",
+      "webhooks/receipts?eventId=%00",
+      "api-logs/search?url=%00",
+      "dead-letters?eventType=%00",
+    ]) {
+      const answer = await hub.call("GET", `/api/v1/${query}`, { key });
+      const path = /\?(\w+)=/.exec(query)![1];
+      expect([answer.status, answer.json["errors"]]).toEqual([422, [{ path, message: "must not hold NUL" }]]);
+      expect((await hub.call("GET", `/api/v1/${query}`)).status).toBe(401);
+    }
+    const named = await hub.call("GET", "/api/v1/services/a%00", { key });
+    expect([named.status, named.json["code"]]).toEqual([404, "not_found"]);
+  });
+
   test("answers 404 and 405 as problems, the hundredth time like the first", async () => {
     for (let round = 0; round < 3; round++) {
       const unknown = await hub.call("GET", "/api/v1/nothing");

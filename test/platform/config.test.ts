@@ -97,13 +97,37 @@ describe("loadConfig()", () => {
     ]);
   });
 
+  test.each([
+    ["TRUSTED_PROXIES", "300.1.1.1"],
+    ["TRUSTED_PROXIES", "10.0.0.0/33"],
+    ["EGRESS_ALLOW_CIDRS", "::1/129"],
+    ["INTEGRATION_ENCRYPTION_KEY", "short"],
+    ["INTEGRATION_ENCRYPTION_KEY", "k1:AAAA"],
+    ["AUTH_JWT_SECRET", "short"],
+    ["HOST", "no host!"],
+    ["PUBLIC_URL", "https://"],
+    ["AUTH_JWKS_URL", "https://a b/jwks"],
+  ])("loadConfig() lists %s=%s beside the other problems, not where it is first used", (name, value) => {
+    const named = problemsOf({ [name]: value, PORT: "70000" }).map((problem) => problem.split("=")[0]);
+    expect(named).toContain(name);
+    expect(named).toContain("PORT");
+  });
+
+  test("loadConfig() lists what variables ask of each other beside the other problems", () => {
+    const problems = problemsOf({ PORT: "70000", AUTH_JWT_SECRET: "0123456789abcdef0123456789abcdef" });
+    expect(problems).toHaveLength(2);
+    expect(problems.join()).toContain("AUTH_ISSUER");
+  });
+
   test("loadConfig() shows no secret in its problems", () => {
     const problems = problemsOf({
+      INTEGRATION_ENCRYPTION_KEY: "cnry_ring:cnry_key",
+      AUTH_JWT_SECRET: "cnry_jwt",
       DATABASE_URL: "mysql://u:cnry_db@h/d",
       REDIS_URL: "cnry_redis",
       SMTP_URL: "cnry_smtp",
     });
-    expect(problems).toHaveLength(3);
+    expect(problems).toHaveLength(5);
     expect(problems.join()).not.toContain("cnry_");
   });
 

@@ -1,6 +1,6 @@
 import { Elysia, type Context as ElysiaContext } from "elysia";
 import type { Context } from "../../domain/context.ts";
-import { HubError } from "../../domain/errors.ts";
+import { HubError, invalidInput, notFound } from "../../domain/errors.ts";
 import { Authenticator } from "../../domain/tenancy/authenticator.ts";
 import { runOnce } from "../../domain/idempotency/run-once.ts";
 import { subscribeInvalidation } from "../../platform/invalidation.ts";
@@ -91,7 +91,18 @@ export function authenticated(runtime: Runtime, options: AuthenticationOptions =
         return outcome.value;
       };
       return { ctx, once };
+    })
+    .onTransform({ as: "scoped" }, function refuseNul({ params, query }) {
+      // Postgres stores no NUL, so nothing has such a name, and nothing can be found by one.
+      if (Object.values((params ?? {}) as Record<string, string>).some(holdsNul)) throw notFound();
+      const faults = Object.entries(query as Record<string, unknown>).filter(([, value]) => holdsNul(value));
+      if (faults.length > 0)
+        throw invalidInput(faults.map(([path]) => ({ path, message: "must not hold NUL" })));
     });
+}
+
+function holdsNul(value: unknown): boolean {
+  return typeof value === "string" && value.includes("\0");
 }
 
 function contextOf(
