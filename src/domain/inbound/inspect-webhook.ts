@@ -1,5 +1,6 @@
 import type { EventIdSource, EventTypeSource } from "./endpoint-schema.ts";
 import { bodyChecksum, eventKeyHasher } from "./event-key.ts";
+import { readableContent } from "./readable-content.ts";
 import { compileBodyBlanking } from "./schemes/blank-secrets.ts";
 import { compileChallenges } from "./schemes/compile-challenges.ts";
 import { findScheme } from "./schemes/registry.ts";
@@ -82,11 +83,12 @@ export function compileInspector(recipe: InspectionRecipe): Inspector {
     const answer = challenge?.(request);
     if (answer !== undefined) return { kind: "challenge", answer };
     const { headers, rawBody } = request;
-    const eventId = eventIdOf(headers, rawBody) ?? null;
+    const content = readableContent(headers, rawBody);
+    const eventId = eventIdOf(headers, content) ?? null;
     return {
       kind: "event",
       eventId,
-      eventType: eventTypeOf(headers, rawBody) ?? null,
+      eventType: eventTypeOf(headers, content) ?? null,
       eventKey: eventKeyOf(eventId ?? rawBody),
       checksum: bodyChecksum(rawBody),
       stored: blank === undefined ? rawBody : blank(rawBody),

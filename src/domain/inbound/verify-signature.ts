@@ -1,5 +1,5 @@
-import { readFormFields } from "./schemes/form-fields.ts";
-import { findJsonValues, pointerTokens } from "./schemes/json-ranges.ts";
+import { type FormField, readFormFields } from "./schemes/form-fields.ts";
+import { findJsonValues, pointerTokens, withoutByteOrderMark } from "./schemes/json-ranges.ts";
 import { jsonString, utf8Text } from "./schemes/read-place.ts";
 import {
   type EventSource,
@@ -76,9 +76,13 @@ export function compileSource(source: EventSource | undefined): SourceReader {
   if ("form" in source) return formReader(source.form);
   if ("pointers" in source) return compositeReader(source);
   const read = pointerReader(source.pointer);
-  if (source.orForm !== undefined) {
-    const readForm = formReader(source.orForm);
-    return (headers, rawBody) => read(rawBody) ?? readForm(headers, rawBody);
+  const { orForm } = source;
+  if (orForm !== undefined) {
+    // Never both: a form in which JSON is hidden would carry an id beside the one that was verified.
+    return (headers, rawBody) => {
+      const fields = readFormFields(headers.get("content-type"), rawBody);
+      return fields === undefined ? read(rawBody) : formValue(fields, orForm);
+    };
   }
   if (source.orPointer === undefined) return (_headers, rawBody) => read(rawBody);
   const readOther = pointerReader(source.orPointer);
@@ -86,11 +90,12 @@ export function compileSource(source: EventSource | undefined): SourceReader {
 }
 
 function formReader(field: string): SourceReader {
-  return (headers, rawBody) => {
-    const fields = readFormFields(headers.get("content-type"), rawBody);
-    const value = fields?.find(([name]) => name === field)?.[1];
-    return value === undefined ? undefined : storableString(value);
-  };
+  return (headers, rawBody) => formValue(readFormFields(headers.get("content-type"), rawBody) ?? [], field);
+}
+
+function formValue(fields: readonly FormField[], field: string): string | undefined {
+  const value = fields.find(([name]) => name === field)?.[1];
+  return value === undefined ? undefined : storableString(value);
 }
 
 /** Several values of a body as one text; undefined when none of them is there. */
@@ -144,7 +149,7 @@ function parsedBody(rawBody: Uint8Array): unknown {
   lastDocument = undefined;
   const text = utf8Text(rawBody);
   try {
-    if (text !== undefined) lastDocument = JSON.parse(text) as unknown;
+    if (text !== undefined) lastDocument = JSON.parse(withoutByteOrderMark(text)) as unknown;
   } catch {
     // What is no JSON has no id; the worker says so when it processes the event.
   }

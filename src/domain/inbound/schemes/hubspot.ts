@@ -3,6 +3,7 @@ import { compilePlace } from "./read-place.ts";
 import type { ComposedRule, Scheme, SchemeSettings } from "./scheme.ts";
 import { TimedSettings, toleranceSeconds } from "./settings.ts";
 import { TEXT_SECRET } from "./text-secret.ts";
+import { urlSpellings } from "./url-spellings.ts";
 
 /**
  * HubSpot sends several signatures side by side. One version is chosen for an endpoint: whoever could fall back to an
@@ -102,5 +103,5 @@ const DECODED: Readonly<Record<string, string>> = {
 
 function spellings(url: string): string[] {
   const decoded = url.replace(/%[0-9A-F]{2}/gi, (text) => DECODED[text.toUpperCase()] ?? text);
-  return decoded === url ? [url] : [decoded, url];
+  return [...new Set([decoded, ...urlSpellings(url)])];
 }

@@ -16,12 +16,20 @@ export function pointerTokens(pointer: string): string[] {
 /**
  * Finds the values under a JSON pointer without building the document, so that numbers keep their digits and the bytes
  * around a value stay as they are. A member that stands twice gives two ranges; `JSON.parse` would take the last.
- * Never recurses with the document's depth. A text that is not JSON gives no range, or one that means nothing.
+ * Never recurses with the document's depth. A text that is not JSON gives no range, or one that means nothing. A byte
+ * order mark before the document is passed over, as the worker does (RFC 8259 section 8.1 allows it).
  */
 export function findJsonValues(text: string, tokens: readonly string[]): TextRange[] {
   const found: TextRange[] = [];
-  search(text, skipSpace(text, 0), tokens, 0, found);
+  search(text, skipSpace(text, text.startsWith(BYTE_ORDER_MARK) ? 1 : 0), tokens, 0, found);
   return found;
+}
+
+const BYTE_ORDER_MARK = "\uFEFF";
+
+/** A text as `JSON.parse` takes it. */
+export function withoutByteOrderMark(text: string): string {
+  return text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text;
 }
 
 /** Depth of this recursion is the pointer's, not the document's. Returns the end of the value that begins at `at`. */

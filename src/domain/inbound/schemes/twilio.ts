@@ -2,6 +2,7 @@ import { type FormField, readFormFields } from "./form-fields.ts";
 import { compilePlace } from "./read-place.ts";
 import type { Scheme, SignatureCause, SignedRequest } from "./scheme.ts";
 import { TEXT_SECRET } from "./text-secret.ts";
+import { urlSpellings } from "./url-spellings.ts";
 
 const readSignature = compilePlace({ header: "x-twilio-signature" });
 const EMPTY = new Uint8Array(0);
@@ -59,12 +60,11 @@ function sortedFields(fields: readonly FormField[]): string {
     .join("");
 }
 
-/** Products of Twilio differ in whether they sign the port, and quote signs in the query. */
+/** Products of Twilio differ in whether they sign the port, and apostrophes in the query. */
 function spellings(url: string): string[] {
   const match = /^(https?:\/\/[^/?#:]+)(:\d+)?(.*)$/.exec(url);
   if (match === null) return [url];
   const [, origin = "", port, rest = ""] = match;
   const standardPort = origin.startsWith("https") ? ":443" : ":80";
-  const urls = [origin + rest, origin + (port ?? standardPort) + rest];
-  return rest.includes("%27") ? [...urls, ...urls.map((one) => one.replaceAll("%27", "'"))] : urls;
+  return [origin + rest, origin + (port ?? standardPort) + rest].flatMap(urlSpellings);
 }

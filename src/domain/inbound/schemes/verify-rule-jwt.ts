@@ -14,6 +14,9 @@ const ALGORITHMS: Readonly<Record<string, HmacAlgorithm>> = {
   HS512: { type: "hmac", hash: "sha512", encoding: "base64url" },
 };
 
+/** Values of `alg` that are taken. */
+export const TOKEN_ALGORITHMS: readonly string[] = Object.keys(ALGORITHMS);
+
 const TOKEN = /^[A-Za-z0-9_-]{2,4096}\.[A-Za-z0-9_-]{2,8192}\.[A-Za-z0-9_-]{43,86}$/;
 const BEARER = /^bearer /i;
 
@@ -39,23 +42,24 @@ export function compileJwtRule(rule: JwtRule, secrets: readonly string[]): Verif
     const token = found.value.slice("Bearer ".length);
     if (!TOKEN.test(token)) return refused("malformed");
     const [header, payload, signature] = token.split(".") as [string, string, string];
-    const named = decodeObject(header);
+    const named = decodeTokenPart(header);
     // Extensions that must be understood are refused, because none is (RFC 7515 section 4.1.11).
     if (named === undefined || named["crit"] !== undefined) return refused("malformed");
     const algorithm = named["alg"];
     if (typeof algorithm !== "string" || !Object.hasOwn(checks, algorithm)) return refused("unknown_version");
     const signed = new TextEncoder().encode(`${header}.${payload}`);
     if (!checks[algorithm]!.some((check) => check([signature], () => true, "", signed, ""))) return MISMATCH;
-    const claims = decodeObject(payload);
+    const claims = decodeTokenPart(payload);
     const cause =
       claims === undefined
         ? "malformed"
-        : timeCause(claims, Math.floor(request.nowMs / 1000), rule.toleranceSeconds);
+        : tokenTimeCause(claims, Math.floor(request.nowMs / 1000), rule.toleranceSeconds);
     return cause === undefined ? OK : refused(cause);
   };
 }
 
-function timeCause(
+/** Judges `nbf`, `exp` and `iat`; undefined when the token counts at this time. */
+export function tokenTimeCause(
   claims: Readonly<Record<string, unknown>>,
   nowSeconds: number,
   toleranceSeconds: number,
@@ -71,7 +75,8 @@ function timeCause(
   return issued < nowSeconds - toleranceSeconds ? "timestamp_stale" : undefined;
 }
 
-function decodeObject(part: string): Record<string, unknown> | undefined {
+/** The JSON object in one part of a token; undefined for anything else. */
+export function decodeTokenPart(part: string): Record<string, unknown> | undefined {
   const bytes = Buffer.from(part, "base64url");
   if (bytes.toString("base64url") !== part) return undefined;
   const text = utf8Text(bytes);

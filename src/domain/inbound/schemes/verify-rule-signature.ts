@@ -18,6 +18,7 @@ import {
 import { prepareDigestCheck } from "./digest-check.ts";
 import { publicKeyOf, readSecretKeys } from "./secret-key.ts";
 import { compileTimeWindow } from "./time-window.ts";
+import { urlSpellings } from "./url-spellings.ts";
 
 /** What one request contributes to the signed text. Reused: verification is synchronous. */
 interface Seen {
@@ -64,7 +65,7 @@ export function compileSignatureRule(rule: SignatureRule, secrets: readonly stri
   const seen: Seen = { headers: rule.headers[0]!, timestamp: "", id: "" };
   const only = rule.headers.length === 1 ? rule.headers[0]! : undefined;
 
-  return (request) => {
+  const verify: Verifier = (request) => {
     const { headers } = request;
     seen.headers = only ?? spellingOf(rule.headers, headers);
     const value = headers.get(seen.headers.signature);
@@ -96,6 +97,17 @@ export function compileSignatureRule(rule: SignatureRule, secrets: readonly stri
         return checkBody === undefined ? OK : checkBody(request);
     }
     return MISMATCH;
+  };
+  return rule.signed.includes("url") ? trySpellings(verify) : verify;
+}
+
+/** Verifies under each spelling of the address that may have been signed. */
+function trySpellings(verify: Verifier): Verifier {
+  return (request) => {
+    const outcome = verify(request);
+    if (outcome !== MISMATCH) return outcome;
+    const [, ...others] = urlSpellings(request.publicUrl());
+    return others.map((url) => verify({ ...request, publicUrl: () => url })).find(({ ok }) => ok) ?? outcome;
   };
 }
 
