@@ -1,6 +1,8 @@
 import { ruleOf, type SignatureCause } from "../../schemes/scheme.ts";
 import type { RejectionCause } from "../rejection-cause.ts";
-import { explainByTrial } from "./explain-by-trial.ts";
+import { explainCertificate } from "./explain-certificate.ts";
+import { explainComposed } from "./explain-composed.ts";
+import { explainJwt } from "./explain-jwt.ts";
 import { explainSignature } from "./explain-signature.ts";
 import { explainToken } from "./explain-token.ts";
 import type { ExplainInput } from "./explain-input.ts";
@@ -20,7 +22,13 @@ export async function explainRefusal(input: ExplainInput, cause: SignatureCause)
     case "token":
     case "basic":
       return explainToken(rule, input);
-    default:
-      return explainByTrial(input, "secret" in rule ? rule.secret : undefined, cause);
+    case "composed":
+      return explainComposed(rule, input, cause);
+    case "jwt":
+      return explainJwt(rule, input, cause);
+    case "certificate":
+      return [explainCertificate(rule, input, cause)];
+    case "none":
+      throw new TypeError("Nothing is refused where nothing is asked for");
   }
 }

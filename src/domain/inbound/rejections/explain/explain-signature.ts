@@ -35,7 +35,7 @@ export async function explainSignature(rule: SignatureRule, input: ExplainInput)
   const names = spellingOf(rule, request.headers);
   const places = signaturePlaces(rule, names, request.headers);
   const inHeader = timeInHeader(rule.grammar, places[0]?.value ?? "");
-  const time = readSignedTime(rule, names, request.headers, inHeader, request.nowMs);
+  const time = readSignedTime(rule, names, request, inHeader);
   const own = algorithmsOf(rule.grammar);
   const faces = places.flatMap((place) =>
     signatureFaces(place.value, own).map(({ value, causes }) => ({

@@ -1,4 +1,7 @@
-import type { SignatureHeaders, SignatureRule, TimeRule } from "../../schemes/scheme.ts";
+import { findJsonValues, pointerTokens } from "../../schemes/json-ranges.ts";
+import { jsonString, utf8Text } from "../../schemes/read-place.ts";
+import type { SignatureHeaders, SignatureRule, SignedRequest, TimeRule } from "../../schemes/scheme.ts";
+import { compileTimeWindow } from "../../schemes/time-window.ts";
 import type { RejectionCause } from "../rejection-cause.ts";
 
 /** The time that a request says it was signed at. */
@@ -25,68 +28,86 @@ const UNIT_WORDS: Readonly<Record<TimeRule["unit"], string>> = {
  * Reads the time of signing and judges it against the time of receipt.
  *
  * @param inHeader the time where it stands inside the signature header
- * @param nowMs when the request came
  */
 export function readSignedTime(
   rule: SignatureRule,
   names: SignatureHeaders,
-  headers: Headers,
+  { headers, rawBody, nowMs }: Pick<SignedRequest, "headers" | "rawBody" | "nowMs">,
   inHeader: string | undefined,
-  nowMs: number,
 ): SignedTime {
   const { time } = rule;
-  // A time in the body is judged by the verifier once the signature is right.
-  if (time === undefined || time.pointer !== undefined) return { text: "", causes: [] };
+  if (time === undefined) return { text: "", causes: [] };
+  if (time.pointer !== undefined) {
+    const text = timeInBody(rawBody, time.pointer);
+    return {
+      text: "",
+      causes: text === undefined ? [missing(`the body at ${time.pointer}`)] : judgeTime(text, time, nowMs),
+    };
+  }
   const header = names.timestamp;
   const received = header === undefined ? inHeader : headers.get(header);
   if (received === null || received === undefined || received === "") {
-    return { text: "", causes: [missing(header ?? names.signature)] };
+    const name = header ?? names.signature;
+    return { text: "", causes: [missing(`the header ${name}`, name)] };
   }
   const text = received.includes(", ") ? received.split(", ", 1)[0]! : received;
-  const found = FORMS.find(([, form]) => form.test(text));
-  const signedMs = found?.[2](text) ?? Number.NaN;
-  if (found === undefined || Number.isNaN(signedMs)) return { text, causes: [malformed(time, header)] };
-  const causes: RejectionCause[] = [];
-  if (text !== received) causes.push(doubled(header!));
-  if (found[0] !== time.unit) causes.push(otherUnit(found[0], time.unit, header));
-  const seconds = Math.round((nowMs - signedMs) / 1000);
-  if (Math.abs(seconds) > time.toleranceSeconds) {
-    const cause = seconds > 0 ? "timestamp_stale" : "timestamp_future";
-    causes.push(clockOff(seconds, time.toleranceSeconds, cause));
-  }
-  return { text, causes };
+  const causes = judgeTime(text, time, nowMs, header);
+  return { text, causes: text === received ? causes : [doubled(header!), ...causes] };
 }
 
 /**
- * The time of signing lies outside the tolerance.
+ * What is wrong with a time of signing.
  *
- * @param seconds positive: in the past; undefined when it could not be read
- * @param toleranceSeconds undefined when it is the provider's own
+ * @param nowMs when the request came
+ * @param header the header that it stands in alone
  */
-export function clockOff(
-  seconds: number | undefined,
-  toleranceSeconds: number | undefined,
-  cause: "timestamp_stale" | "timestamp_future",
-): RejectionCause {
-  const by = seconds === undefined ? "too long" : `${Math.abs(seconds)} s`;
-  const allowed = toleranceSeconds === undefined ? "" : `, and ${toleranceSeconds} s are allowed`;
+export function judgeTime(text: string, time: TimeRule, nowMs: number, header?: string): RejectionCause[] {
+  const found = FORMS.find(([, form]) => form.test(text));
+  const signedMs = found?.[2](text) ?? Number.NaN;
+  if (found === undefined || Number.isNaN(signedMs)) return [malformed(time, header)];
+  const ageSeconds = (nowMs - signedMs) / 1000;
+  const late = clockOff(ageSeconds, time.toleranceSeconds);
+  if (found[0] !== time.unit) {
+    const isLate = Math.abs(ageSeconds) > time.toleranceSeconds;
+    return [otherUnit(found[0], time.unit, header), ...(isLate ? [late] : [])];
+  }
+  const outside = compileTimeWindow(time)(text, nowMs);
+  if (outside === undefined) return [];
+  return outside === "malformed" ? [malformed(time, header)] : [late];
+}
+
+/** The number or string under a pointer that stands once. */
+function timeInBody(rawBody: Uint8Array, pointer: string): string | undefined {
+  const text = utf8Text(rawBody);
+  const [range, second] = text === undefined ? [] : findJsonValues(text, pointerTokens(pointer));
+  if (range === undefined || second !== undefined) return undefined;
+  const source = text!.slice(range.start, range.end);
+  return jsonString(source) ?? source;
+}
+
+/** The time of signing lies outside the tolerance; its age is negative in the future. */
+function clockOff(ageSeconds: number, toleranceSeconds: number): RejectionCause {
+  // As the verifier counts: from the second of the arrival.
+  const seconds = Math.floor(ageSeconds);
+  const by = `${Math.abs(seconds)} s`;
+  const allowed = `, and ${toleranceSeconds} s are allowed`;
   const past = `The request was signed ${by} before it arrived${allowed}: the sender's clock is slow, the request was delayed on its way, or it is a repetition of an old one.`;
   const future = `The request was signed ${by} after it arrived${allowed}: the sender's clock is fast, or the hub's is slow.`;
   return {
     code: "clock_off",
-    message: cause === "timestamp_stale" ? past : future,
+    message: seconds > 0 ? past : future,
     action:
       "Synchronise the sender's clock (NTP) and check the hub's; have the request sent anew, because its time is signed. Where delays are normal raise `signatureSettings.toleranceSeconds`.",
-    ...(seconds === undefined ? {} : { seconds }),
+    seconds,
   };
 }
 
-function missing(header: string): RejectionCause {
+function missing(place: string, header?: string): RejectionCause {
   return {
     code: "timestamp_missing",
-    message: `The time of signing is missing; it belongs into the header ${header}.`,
+    message: `The time of signing is missing; it belongs into ${place}.`,
     action: "Have the sender add it, and check that no proxy removes it.",
-    header,
+    ...(header === undefined ? {} : { header }),
   };
 }
 
