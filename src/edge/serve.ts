@@ -14,6 +14,7 @@ import { drain } from "./drain.ts";
 import { createIngressMetrics } from "./ingress/ingress-metrics.ts";
 import { handleWebhook, type IngressDeps, webhookPathStart } from "./ingress/handle-webhook.ts";
 import { BodyBudget } from "./ingress/read-body.ts";
+import { answerWithoutHost } from "./without-host.ts";
 import { BODY_BYTES_MAX } from "../domain/inbound/endpoint-schema.ts";
 
 /** Idle connections are closed after this; also the longest that a handler may be silent. */
@@ -33,7 +34,8 @@ export async function serveEdge(
   const app = createApp(runtime, ingress);
   const answer = (request: Request, self: Server<undefined>): Response | Promise<Response> => {
     const pathStart = webhookPathStart(request.url);
-    return pathStart >= 0 ? handleWebhook(ingress, request, self, pathStart) : app.handle(request);
+    if (pathStart >= 0) return handleWebhook(ingress, request, self, pathStart);
+    return request.url.startsWith("/") ? answerWithoutHost(request, app.handle) : app.handle(request);
   };
   const server = Bun.serve({
     hostname: runtime.config.host,

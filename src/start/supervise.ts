@@ -2,7 +2,7 @@ import { access, chmod, constants, mkdir, realpath, rm } from "node:fs/promises"
 import { join } from "node:path";
 import { isatty } from "node:tty";
 import { type Config, loadConfig } from "../platform/config.ts";
-import { freePort, portIsFree } from "../platform/process/free-port.ts";
+import { freePort, listenFault } from "../platform/process/free-port.ts";
 import { retryUntil } from "../platform/process/retry-until.ts";
 import { writeSecretFile } from "../platform/services/keep-secret.ts";
 import type { Service } from "../platform/services/service.ts";
@@ -96,6 +96,14 @@ async function openHome(home: string): Promise<string> {
   }
 }
 
+/** Why edge could not listen, and which variable mends it. */
+function listenAdvice({ host, port }: Config, fault: string): string {
+  if (fault === "EADDRINUSE")
+    return `port ${port} on ${host} is taken by another program. Choose one by PORT=<number>.`;
+  if (fault === "EACCES") return `port ${port} is for root only. Choose one above 1023 by PORT=<number>.`;
+  return `cannot listen on HOST=${host}, port ${port} (${fault}). Is it an address of this machine?`;
+}
+
 interface StartOptions {
   projectDir: string;
   config: Config;
@@ -107,11 +115,8 @@ interface StartOptions {
 async function startAll(options: StartOptions): Promise<undefined> {
   const { config, terminal, baseUrl, projectDir, running } = options;
   const home = config.hubHome;
-  if (!portIsFree(config.host, config.port)) {
-    throw new Error(
-      `Cannot start: port ${config.port} on ${config.host} is taken by another program. Choose one by PORT=<number>.`,
-    );
-  }
+  const fault = listenFault(config.host, config.port);
+  if (fault !== undefined) throw new Error(`Cannot start: ${listenAdvice(config, fault)}`);
   terminal.say(`Integration Hub: data, keys and logs in ${home}`);
   // The keys below it are readable by their owner only in any case; this hides the names too. Not ours to change: fine.
   await chmod(home, 0o700).catch(() => undefined);

@@ -135,6 +135,8 @@ describe("PUT /api/v1/webhooks/endpoints/:id", () => {
     });
     const paused = await change(json["id"], { status: "PAUSED" });
     expect(paused.json).toMatchObject({ status: "PAUSED", isEnabled: false });
+    expect((await change(json["id"], { status: null })).json["status"]).toBe("ACTIVE");
+    await change(json["id"], { status: "PAUSED" });
     // Read and written back, nothing changes.
     expect((await change(json["id"], { status: "PAUSED", isEnabled: false })).json["status"]).toBe("PAUSED");
   });

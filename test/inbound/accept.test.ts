@@ -206,6 +206,14 @@ describe("POST /webhooks/:tenant/:path", () => {
     expect((await sendGithub(edge, endpoint.endpointPath, { secret: rotated.secretKey })).status).toBe(401);
   });
 
+  test("takes nothing but the new secret after a rotation without overlap, whatever was promised before", async () => {
+    const endpoint = await makeEndpoint(edge);
+    await rotateEndpointSecret(edge.ctx, { id: endpoint.id });
+    const last = await rotateEndpointSecret(edge.ctx, { id: endpoint.id, overlapSeconds: 0 });
+    await untilStatus(() => sendGithub(edge, endpoint.endpointPath, { secret: last.secretKey }), 200);
+    expect((await sendGithub(edge, endpoint.endpointPath, { secret: SECRET })).status).toBe(401);
+  });
+
   test("gives every unknown tenant and path the same answer", async () => {
     const endpoint = await makeEndpoint(edge);
     const answers = await Promise.all(

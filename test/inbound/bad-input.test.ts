@@ -234,6 +234,23 @@ describe("a bad request", () => {
     expect(answer).toStartWith("HTTP/1.1 400");
   });
 
+  test.each(["HTTP/1.0\r\n", "HTTP/1.1\r\nHost: \r\n"])(
+    "without a host (%j) is told about health, and gets 400 for everything else",
+    async (end) => {
+      expect(await raw(`GET /health/live ${end}\r\n`)).toStartWith("HTTP/1.1 200");
+      for (const line of [
+        `POST /webhooks/${edge.slug}/${path}`,
+        "OPTIONS /",
+        "GET /api/v1/api-keys?limit=1",
+        "POST /health/live",
+      ]) {
+        const answer = await raw(`${line} ${end}Content-Length: 0\r\n\r\n`);
+        expect(answer).toStartWith("HTTP/1.1 400");
+        expect(answer).toContain("malformed_request");
+      }
+    },
+  );
+
   test.each(["GET", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"])(
     "with the method %s is refused with 405",
     async (method) => {
@@ -270,6 +287,15 @@ describe("a bad request", () => {
     const mapped = await makeEndpoint(edge, { ipWhitelist: ["::ffff:127.0.0.0/104"] });
     expect((await sendGithub(edge, mapped.endpointPath)).status).toBe(200);
   });
+
+  test.each(["fe80::1%eth0", "127.0.0.1/08", "127.1", "::ffff:127.0.0.1/64", " 127.0.0.1"])(
+    "the address list takes no entry that reads like a typing error: %s",
+    async (entry) => {
+      expect(makeEndpoint(edge, { ipWhitelist: [entry] })).rejects.toMatchObject({
+        errors: [expect.objectContaining({ path: "/ipWhitelist/0" })],
+      });
+    },
+  );
 
   test("cannot forge its address by forwarding headers", async () => {
     const endpoint = await makeEndpoint(edge, { ipWhitelist: ["192.0.2.7"] });

@@ -158,6 +158,7 @@ export const UpdateEndpointInput = Type.Partial(
     ...settings,
     signatureScheme: Nullable(settings.signatureScheme),
     eventTypes: Nullable(settings.eventTypes),
+    status: Nullable(settings.status),
     dedupeWindowSeconds: Nullable(settings.dedupeWindowSeconds),
     maxBodyBytes: Nullable(settings.maxBodyBytes),
     endpointPath: Type.String({ pattern: "^[A-Za-z0-9_-]{1,200}$" }),
@@ -207,7 +208,8 @@ export const RotateSecretInput = Type.Object(
         minimum: 0,
         maximum: 604_800,
         default: 86_400,
-        description: "Time for which the old secret verifies too; one day when left out.",
+        description:
+          "Time for which the old secret verifies too; one day when left out. 0: nothing but the new one, at once.",
       }),
     ),
   },

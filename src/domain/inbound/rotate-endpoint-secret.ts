@@ -15,7 +15,7 @@ const PREVIOUS_SECRETS_MAX = 4;
 
 /**
  * Replaces the secret. The old one verifies too during the overlap (0 to 7 days, one day when left out), so that the
- * sender can change over without losing an event.
+ * sender can change over without losing an event. With an overlap of 0 no older secret verifies any more.
  *
  * @throws HubError 403 `forbidden`; 404 `not_found`; 409 `conflict` for a scheme without a secret; 422 `invalid_input`
  */
@@ -34,7 +34,9 @@ export async function rotateEndpointSecret(
       throw new HubError("conflict", `The scheme "${row.signatureScheme}" has no secret to rotate.`);
     const nowMs = ctx.runtime.clock.nowMs();
     const expiresAt = new Date(nowMs + overlapSeconds * 1000).toISOString();
-    const previous = row.previousSecrets.filter((old) => Date.parse(old.expiresAt) > nowMs);
+    // Without an overlap the secret is thought to be known to a stranger: none of the older ones may verify either.
+    const previous =
+      overlapSeconds > 0 ? row.previousSecrets.filter((old) => Date.parse(old.expiresAt) > nowMs) : [];
     if (overlapSeconds > 0) {
       // A blob is bound to its field, so the old secret is opened and sealed anew for the field that it moves to.
       const old = await openSecret(ctx.runtime, tx, { ...place, column: "secret_key" }, row.secretKey);

@@ -26,6 +26,7 @@ const UNIQUE_VIOLATION = "23505";
 const DEFAULTS: Partial<EndpointValues> = {
   signatureScheme: "hmac",
   eventTypes: [],
+  status: "ACTIVE",
   dedupeWindowSeconds: DEDUPE_WINDOW_SECONDS_DEFAULT,
   maxBodyBytes: BODY_BYTES_DEFAULT,
 };

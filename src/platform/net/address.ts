@@ -17,11 +17,12 @@ export function parseCidr(text: string): [Address, number] | undefined {
   const host = slash < 0 ? text : text.slice(0, slash);
   // `1`, `0x7f.1` and other short forms are valid to the parser, but on a list they are typing errors.
   if (!host.includes(":") && !ipaddr.IPv4.isValidFourPartDecimal(host)) return undefined;
-  if (!ipaddr.isValid(host)) return undefined;
+  // A zone names an interface of one machine.
+  if (!ipaddr.isValid(host) || host.includes("%")) return undefined;
   const parsed = ipaddr.parse(host);
   const widthMax = parsed.kind() === "ipv4" ? 32 : 128;
   const bits = slash < 0 ? widthMax : Number(text.slice(slash + 1));
-  if (slash >= 0 && !/^\d{1,3}$/.test(text.slice(slash + 1))) return undefined;
+  if (slash >= 0 && !/^(?:0|[1-9]\d{0,2})$/.test(text.slice(slash + 1))) return undefined;
   if (bits > widthMax) return undefined;
   const address = ipaddr.process(host);
   if (address.kind() === parsed.kind()) return [parsed, bits];

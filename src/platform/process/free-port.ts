@@ -27,10 +27,20 @@ export function freePort(host = "127.0.0.1"): number {
 
 /** True when a listener could be opened there at this moment. */
 export function portIsFree(host: string, port: number): boolean {
+  return listenFault(host, port) === undefined;
+}
+
+/**
+ * Tries to listen there.
+ *
+ * @returns undefined when it can be done at this moment, else the system's word for the reason, such as `EADDRINUSE`
+ */
+export function listenFault(host: string, port: number): string | undefined {
   try {
     Bun.listen({ hostname: host, port, exclusive: true, socket: { data: () => undefined } }).stop(true);
-    return true;
-  } catch {
-    return false;
+    return undefined;
+  } catch (error) {
+    const { code, message } = error as { code?: string; message: string };
+    return code ?? message;
   }
 }
