@@ -13,7 +13,7 @@ export function answerWithoutHost(
   handle: (request: Request) => Response | Promise<Response>,
 ): Response | Promise<Response> {
   const { method, headers, url } = request;
-  if (/^\/health\//.test(url) && (method === "GET" || method === "HEAD" || method === "OPTIONS"))
+  if (url.startsWith("/health/") && (method === "GET" || method === "HEAD" || method === "OPTIONS"))
     return handle(new Request(`http://localhost${url}`, { method, headers }));
   const requestId = newId();
   return new Response(problemBody("malformed_request", requestId, { detail: "Host is missing or empty." }), {

@@ -5,6 +5,7 @@ import { listIntegrationLogs } from "../../src/domain/api-logs/list-integration-
 import type { ApiLogFilter } from "../../src/domain/api-logs/schema.ts";
 import { searchApiLogs } from "../../src/domain/api-logs/search-api-logs.ts";
 import { searchRange } from "../../src/domain/api-logs/search-range.ts";
+import { readTimes } from "../../src/domain/read-times.ts";
 import type { Context } from "../../src/domain/context.ts";
 import { newId, timeOfId } from "../../src/platform/uuid.ts";
 import { type Fixture, makeRow, startFixture } from "./fixture.ts";
@@ -51,7 +52,39 @@ describe("searchRange()", () => {
   });
 });
 
+describe("readTimes()", () => {
+  test.each([
+    ["2026-01-10", "2026-01-10T00:00:00Z"],
+    ["2024-02-29T23:59:59.999Z", "2024-02-29T23:59:59.999Z"],
+    ["2026-01-10t10:00:00z", "2026-01-10T10:00:00Z"],
+    ["2026-01-10 10:00:00+05:30", "2026-01-10T04:30:00Z"],
+    ["1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z"],
+  ])("readTimes() takes %s for %s", (text, same) => {
+    expect(readTimes({ from: text }).fromMs).toBe(Date.parse(same));
+  });
+
+  test.each([
+    ["without an offset, which would mean the server's own zone", "2026-01-10T10:00:00"],
+    ["a day that the month does not have", "2026-02-30T00:00:00Z"],
+    ["February 29 of a common year", "2026-02-29"],
+    ["hour 24", "2026-01-10T24:00:00Z"],
+    ["seconds since the epoch", "1768000000"],
+    ["years of five digits", "+010000-01-01T00:00:00Z"],
+    ["years before 1970", "1969-12-31T23:59:59Z"],
+    ["a month 13", "2026-13-01"],
+    ["words", "January 1, 2026"],
+  ])("readTimes() refuses %s", (_name, text) => {
+    expect(() => readTimes({ to: text })).toThrow("to: must be a time as in RFC 3339");
+  });
+});
+
 describe("searchApiLogs()", () => {
+  test("searchApiLogs() finds nothing, and fails on nothing, at both ends of time", async () => {
+    const ctx = await fixture.tenant();
+    for (const to of ["1970-01-01T00:00:00.001Z", "1970-01-02", "9999-12-31T23:59:59.999Z"])
+      expect(await found(ctx, { to })).toEqual([]);
+  });
+
   test("searchApiLogs() gives every row once, newest first, page by page", async () => {
     const ctx = await fixture.tenant();
     const rows = Array.from({ length: 25 }, () => makeRow(ctx.tenantId));
