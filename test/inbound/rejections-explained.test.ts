@@ -126,6 +126,57 @@ test.each(Object.keys(TIMED))("finds in a late request of %s a wrong secret too"
   expect(causes.map(({ code }) => code)).toEqual(["clock_off", "secret_whitespace"]);
 });
 
+const EVENT = { list: [1, { a: "x/y" }], "b c": 1, b: "für <b>", id: 12345678901234567000, empty: {} };
+const ARRIVED = JSON.stringify(EVENT);
+const ascii = (text: string): string => text.replace("ü", "\\u00fc");
+const spaced = (text: string): string => text.replaceAll('":', '": ').replaceAll(",", ", ");
+const SORTED = '{"b":"für <b>","b c":1,"empty":{},"id":12345678901234567000,"list":[1,{"a":"x/y"}]}';
+
+test.each([
+  ["as Python writes it", ascii(spaced(ARRIVED))],
+  ["indented, with CR LF", JSON.stringify(EVENT, null, 2).replaceAll("\n", "\r\n")],
+  ["indented and in ASCII", ascii(JSON.stringify(EVENT, null, 4))],
+  ["with its keys in order", SORTED],
+  ["with its keys in order as Python writes it", ascii(spaced(SORTED))],
+])("finds the same JSON %s", async (_how, signed) => {
+  const { causes } = await explained("hmac", () => ({
+    body: ARRIVED,
+    headers: { "x-signature": mac("hex", signed) },
+  }));
+  expect(causes.map(({ code }) => code)).toEqual(["body_reserialised"]);
+});
+
+test.each(["md5", "sha384"])(
+  "names a signature by its length where its algorithm is none: %s",
+  async (hash) => {
+    const signature = createHmac(hash, SECRET).update("{}").digest("hex");
+    for (const headers of [{ "x-signature": signature }, { "x-signature": `${hash}=${signature}` }]) {
+      const { causes } = await explained("hmac", () => ({ body: "{}", headers }));
+      expect(causes.map(({ code }) => code)).toEqual(["signature_algorithm"]);
+    }
+  },
+);
+
+test.each(["square", "twilio"])("names the address of %s where nothing fits", async (scheme) => {
+  const HEADERS = { square: "x-square-hmacsha256-signature", twilio: "x-twilio-signature" };
+  const hash = scheme === "twilio" ? "sha1" : "sha256";
+  const signature = createHmac(hash, SECRET).update("https://proxy.example.net/x").digest("base64");
+  let own = "";
+  const { causes } = await explained(scheme, (url) => {
+    own = url;
+    return { body: "", headers: { [HEADERS[scheme as keyof typeof HEADERS]]: signature } };
+  });
+  expect(causes.map(({ code }) => code)).toEqual(["unexplained"]);
+  expect(causes[0]!.message).toContain(own);
+});
+
+test("names a missing header once, although the time stands in it", async () => {
+  const missing = await explained("stripe", () => ({ body: "{}", headers: {} }), {
+    secretKey: `whsec_${SECRET}`,
+  });
+  expect(missing.causes.map(({ code }) => code)).toEqual(["header_missing"]);
+});
+
 test("explains a time that is missing in the body", async () => {
   const { causes } = await explained("linear", () => ({
     body: "{}",

@@ -60,7 +60,8 @@ export async function judgeRejection(ctx: Context, loaded: LoadedRejection): Pro
     },
     inspection.cause,
   );
-  return { valid: false, causes: row.code === "signature_invalid" ? causes : [...reasons, ...causes] };
+  const isExplained = row.code === "signature_invalid" || causes.some(({ code }) => code === row.cause);
+  return { valid: false, causes: isExplained ? causes : [...reasons, ...causes] };
 }
 
 /** The sealed request in the form that verifiers read. */

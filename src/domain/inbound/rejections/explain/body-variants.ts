@@ -1,7 +1,8 @@
 import { decodeContent } from "../../decode-content.ts";
 import { utf8Text } from "../../schemes/read-place.ts";
 import type { RejectionCause } from "../rejection-cause.ts";
-import { type JsonStyle, reformatJson, rewriteStrings } from "./reformat-json.ts";
+import { type JsonStyle, reformatJson, rewriteStrings, sortJson } from "./reformat-json.ts";
+import { STRETCH_MS } from "./search.ts";
 import { asIs, type Variant } from "./variant.ts";
 
 /** Output at which the decoding of a compressed body stops. */
@@ -41,9 +42,14 @@ export async function bodyVariants(
   };
   const text = utf8Text(body);
   if (text !== undefined) {
+    let stretchFrom = performance.now();
     for (const [code, signed, change] of textChanges(text)) {
       const changed = change(text);
       if (changed !== undefined) add(code, signed, Buffer.from(changed));
+      if (performance.now() - stretchFrom < STRETCH_MS) continue;
+      // oxlint-disable-next-line no-await-in-loop -- gives way to requests
+      await new Promise((resolve) => setImmediate(resolve));
+      stretchFrom = performance.now();
     }
     const narrow = latin1(text);
     const isTwice = narrow !== undefined && utf8Text(narrow) !== undefined;
@@ -91,8 +97,8 @@ const STRING_FORMS: readonly (readonly [words: string, rewrite: (string: string)
   ["with <, > and & escaped", (string) => string.replace(/[<>&]/g, unicodeEscape)],
 ];
 
-function textChanges(text: string): TextChange[] {
-  const changes: TextChange[] = [
+function* textChanges(text: string): Generator<TextChange> {
+  yield* [
     ["body_newline", "the body without the line break at its end", (body) => body.replace(/(?:\r?\n)+$/, "")],
     ["body_newline", "the body with a line break at its end", (body) => `${body}\n`],
     ["body_newline", "the body with CR LF at its end", (body) => `${body}\r\n`],
@@ -101,38 +107,48 @@ function textChanges(text: string): TextChange[] {
     ["body_line_endings", "the body with CR LF at the line ends", (body) => body.replace(/\r?\n/g, "\r\n")],
     ["body_bom", "the body with a byte order mark", (body) => `\uFEFF${body}`],
     ["body_bom", "the body without its byte order mark", (body) => body.replace(/^\uFEFF/, "")],
-  ];
+  ] satisfies TextChange[];
   const document = parsedJson(text);
-  if (document === undefined) return [...changes, ...formChanges(text)];
-  const reserialised = "body_reserialised";
-  for (const [words, style] of JSON_STYLES) {
-    changes.push([reserialised, `the same JSON ${words}`, (body) => reformatJson(body, style)]);
-    changes.push([
-      reserialised,
-      `the same JSON ${words} and with a line break at the end`,
-      (body) => `${reformatJson(body, style)}\n`,
-    ]);
-  }
-  for (const [words, rewrite] of STRING_FORMS) {
-    for (const [whiteSpace, style] of JSON_STYLES.slice(0, 2)) {
-      const change = (body: string): string => rewriteStrings(reformatJson(body, style), rewrite);
-      changes.push([reserialised, `the same JSON ${whiteSpace}, ${words}`, change]);
-    }
-    changes.push([reserialised, `the same JSON ${words}`, (body) => rewriteStrings(body, rewrite)]);
-  }
-  changes.push([
-    reserialised,
-    "the same JSON with its keys in order",
-    () => JSON.stringify(sortedKeys(document)),
-  ]);
-  changes.push([reserialised, "the same JSON as JavaScript writes it", () => JSON.stringify(document)]);
-  changes.push(["body_form_json", "a form with the same fields", () => asForm(document)]);
-  changes.push([
+  if (document === undefined) return yield* formChanges(text);
+  yield* jsonChanges(text, document);
+  yield ["body_form_json", "a form with the same fields", () => asForm(document)];
+  yield [
     "body_form_json",
     "a form with this JSON in its field `payload`",
     (body) => `payload=${encodeURIComponent(body)}`,
-  ]);
-  return changes;
+  ];
+}
+
+/** The same document as other programs write it. */
+function* jsonChanges(text: string, document: object): Generator<TextChange> {
+  const change = (words: string, rewrite: (body: string) => string): TextChange => [
+    "body_reserialised",
+    `the same JSON ${words}`,
+    rewrite,
+  ];
+  const styles: (readonly [words: string, styled: string])[] = [];
+  for (const [words, style] of JSON_STYLES) {
+    const styled = reformatJson(text, style);
+    styles.push([words, styled]);
+    yield change(words, () => styled);
+    yield change(`${words} and with a line break at the end`, () => `${styled}\n`);
+    if (styled.includes("\n")) yield change(`${words}, with CR LF`, () => styled.replaceAll("\n", "\r\n"));
+  }
+  for (const [words, rewrite] of STRING_FORMS) {
+    yield change(words, (body) => rewriteStrings(body, rewrite));
+    for (const [style, styled] of styles) {
+      yield change(`${style}, ${words}`, () => rewriteStrings(styled, rewrite));
+    }
+  }
+  const sorted = sortJson(text);
+  for (const [words, style] of JSON_STYLES) {
+    const styled = reformatJson(sorted, style);
+    yield change(`${words}, with its keys in order`, () => styled);
+    yield change(`${words}, with its keys in order and all but ASCII characters escaped`, () =>
+      rewriteStrings(styled, STRING_FORMS[0]![1]),
+    );
+  }
+  yield change("as JavaScript writes it", () => JSON.stringify(document));
 }
 
 function formChanges(text: string): TextChange[] {
@@ -148,7 +164,7 @@ function formChanges(text: string): TextChange[] {
   ];
 }
 
-function parsedJson(text: string): unknown {
+function parsedJson(text: string): object | undefined {
   try {
     const document: unknown = JSON.parse(text);
     return typeof document === "object" && document !== null ? document : undefined;
@@ -157,19 +173,9 @@ function parsedJson(text: string): unknown {
   }
 }
 
-/** Deeper documents are left as they are: no sender nests so deep, and recursion has an end. */
-const DEPTH_MAX = 200;
-
-function sortedKeys(value: unknown, depth = 0): unknown {
-  if (typeof value !== "object" || value === null || depth > DEPTH_MAX) return value;
-  if (Array.isArray(value)) return value.map((item) => sortedKeys(item, depth + 1));
-  const entries = Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1));
-  return Object.fromEntries(entries.map(([key, item]) => [key, sortedKeys(item, depth + 1)]));
-}
-
-function asForm(document: unknown): string | undefined {
+function asForm(document: object): string | undefined {
   if (Array.isArray(document)) return undefined;
-  const entries = Object.entries(document as Record<string, unknown>);
+  const entries = Object.entries(document);
   if (entries.some(([, value]) => typeof value === "object" && value !== null)) return undefined;
   return new URLSearchParams(entries.map(([name, value]) => [name, String(value)])).toString();
 }

@@ -4,7 +4,7 @@ import { bodyVariants } from "./body-variants.ts";
 import type { ExplainInput } from "./explain-input.ts";
 import { findMistakes } from "./search.ts";
 import { secretCandidates, secretPrefixes } from "./secret-variants.ts";
-import { urlVariants } from "./url-variants.ts";
+import { unexplainedAddress, urlVariants, withoutQuery } from "./url-variants.ts";
 import { asIs } from "./variant.ts";
 
 /** A verifier that judges no time, and the form of its secrets. */
@@ -12,6 +12,7 @@ export interface Trial {
   /** @throws SchemeConfigurationError for a text that is no secret of the scheme */
   compile: (secret: string) => Verifier;
   secret: SecretRule;
+  signsUrl: boolean;
 }
 
 /**
@@ -22,7 +23,7 @@ export interface Trial {
  */
 export async function explainByTrial(
   input: ExplainInput,
-  { compile, secret }: Trial,
+  { compile, secret, signsUrl }: Trial,
   cause: SignatureCause | undefined,
 ): Promise<RejectionCause[]> {
   const { request, secrets, scheme } = input;
@@ -43,6 +44,7 @@ export async function explainByTrial(
   );
   if (mistakes !== undefined) return mistakes;
   const found = cause ?? "mismatch";
+  if (found === "mismatch" && signsUrl) return [unexplainedAddress(withoutQuery(request.publicUrl()))];
   return [
     {
       code: found === "mismatch" ? "unexplained" : found,

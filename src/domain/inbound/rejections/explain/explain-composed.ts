@@ -21,11 +21,20 @@ export async function explainComposed(
   if (header !== undefined && !rule.headers.some((name) => request.headers.has(name)))
     return [missing(header)];
   const { time, ...timeless } = rule;
-  const composed = rule.compose(request);
+  let signsUrl = false;
+  const publicUrl = () => {
+    signsUrl = true;
+    return request.publicUrl();
+  };
+  const composed = rule.compose({ ...request, publicUrl });
   const timestamp = "cause" in composed ? undefined : composed.timestamp;
   const found =
     time === undefined || timestamp === undefined ? [] : judgeTime(timestamp, time, request.nowMs);
-  const trial = { secret: rule.secret, compile: (secret: string) => compileComposedRule(timeless, [secret]) };
+  const trial = {
+    secret: rule.secret,
+    signsUrl,
+    compile: (secret: string) => compileComposedRule(timeless, [secret]),
+  };
   return [...found, ...(await explainByTrial(input, trial, found.length > 0 ? undefined : cause))];
 }
 

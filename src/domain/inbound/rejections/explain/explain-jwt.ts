@@ -37,6 +37,7 @@ export async function explainJwt(
   const timeless = { ...rule, toleranceSeconds: Infinity };
   const trial = {
     secret: rule.secret,
+    signsUrl: false,
     compile: (secret: string) => compileJwtRule(timeless, [secret]),
   };
   return [...found, ...(await explainByTrial(input, trial, found.length > 0 ? undefined : cause))];

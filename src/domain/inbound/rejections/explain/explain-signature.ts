@@ -15,7 +15,7 @@ import { findMistakes } from "./search.ts";
 import { keyCandidates } from "./secret-variants.ts";
 import { algorithmsOf, type SignatureFace, signatureFaces } from "./signature-faces.ts";
 import { readSignedTime } from "./signed-time.ts";
-import { urlVariants } from "./url-variants.ts";
+import { unexplainedAddress, urlVariants, withoutQuery } from "./url-variants.ts";
 import { asIs, type Variant } from "./variant.ts";
 
 /** Header of the trial requests in which one signature stands alone. */
@@ -61,7 +61,8 @@ export async function explainSignature(rule: SignatureRule, input: ExplainInput)
           trial(rule, request, { timestamp: time.text, id: id ?? "" }),
         );
   if (mistakes !== undefined) found.push(...mistakes);
-  else found.push(...unmatchedCauses(rule, names, places, faces));
+  else
+    found.push(...unmatchedCauses(rule, { names, places, faces, ownUrl: withoutQuery(request.publicUrl()) }));
   return found.length > 0 ? distinct(found) : [UNEXPLAINED];
 }
 
@@ -180,20 +181,41 @@ function isParsed(grammar: HeaderGrammar, value: string): boolean {
   return compileGrammar(grammar).parse(value, into) === undefined;
 }
 
+/** What was looked at. */
+interface Looked {
+  names: SignatureHeaders;
+  places: readonly SignaturePlace[];
+  faces: readonly Variant<SignatureFace>[];
+  /** Address by PUBLIC_URL, without its query. */
+  ownUrl: string;
+}
+
 /** What can be said when no combination fits. */
-function unmatchedCauses(
-  rule: SignatureRule,
-  names: SignatureHeaders,
-  places: readonly SignaturePlace[],
-  faces: readonly Variant<SignatureFace>[],
-): RejectionCause[] {
+function unmatchedCauses(rule: SignatureRule, { names, places, faces, ownUrl }: Looked): RejectionCause[] {
   const place = places.find(({ isOwn }) => isOwn);
   if (place === undefined) return [missing(names.signature)];
   const causes = [...place.causes];
   if (place.causes.length === 0 && !isParsed(rule.grammar, place.value)) causes.push(otherForm(rule));
   // A form that holds no digest at all explains enough.
-  if (faces.length === 0) return causes.length > 0 ? causes : [otherForm(rule)];
-  return [...causes, UNEXPLAINED];
+  if (faces.length === 0) {
+    const other = otherHash(place.value);
+    if (other !== undefined) return [other];
+    return causes.length > 0 ? causes : [otherForm(rule)];
+  }
+  return [...causes, signsUrl(rule) ? unexplainedAddress(ownUrl) : UNEXPLAINED];
+}
+
+/** Digests in hex that no scheme takes, by their length. */
+const OTHER_HASHES: Readonly<Record<number, string>> = { 32: "MD5", 56: "SHA-224", 96: "SHA-384" };
+
+function otherHash(value: string): RejectionCause | undefined {
+  const hash = OTHER_HASHES[/(?:^|[^0-9a-z])([0-9a-f]+)$/i.exec(value)?.[1]?.length ?? 0];
+  if (hash === undefined) return undefined;
+  return {
+    code: "signature_algorithm",
+    message: `The signature is as long as one with ${hash}, which is not supported.`,
+    action: "Have the sender sign with HMAC-SHA256.",
+  };
 }
 
 function idCauses(

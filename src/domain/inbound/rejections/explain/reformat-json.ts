@@ -34,6 +34,44 @@ export function reformatJson(source: string, { indent, comma, colon }: JsonStyle
   return text;
 }
 
+/** No sender nests so deep, and recursion has an end. */
+const SORTED_DEPTH_MAX = 200;
+
+/**
+ * Writes a JSON text without white space and with the members of every object in the order of their names, as
+ * canonicalising senders do. Numbers and strings keep their source text.
+ *
+ * @param source valid JSON
+ * @returns the source when it is nested deeper than 200 levels
+ */
+export function sortJson(source: string): string {
+  const tokens = source.match(TOKENS) ?? [];
+  let at = 0;
+  let isTooDeep = false;
+  const read = (depth: number): string => {
+    const token = tokens[at++] ?? "";
+    if (token !== "{" && token !== "[") return token;
+    isTooDeep ||= depth > SORTED_DEPTH_MAX;
+    if (isTooDeep) return "";
+    const closing = token === "{" ? "}" : "]";
+    const members: [name: string, text: string][] = [];
+    while (at < tokens.length && tokens[at] !== closing) {
+      const name = token === "{" ? tokens[at]! : "";
+      // Past the name and its colon.
+      if (token === "{") at += 2;
+      const value = read(depth + 1);
+      if (isTooDeep) return "";
+      members.push([name.slice(1, -1), token === "{" ? `${name}:${value}` : value]);
+      if (tokens[at] === ",") at++;
+    }
+    at++;
+    if (token === "{") members.sort(([left], [right]) => (left < right ? -1 : left > right ? 1 : 0));
+    return token + members.map(([, text]) => text).join(",") + closing;
+  };
+  const sorted = read(0);
+  return isTooDeep ? source : sorted;
+}
+
 const STRINGS = /"[^"\\]*(?:\\.[^"\\]*)*"/gs;
 
 /** Changes how the strings of a JSON text are written, through a function from source text to source text. */

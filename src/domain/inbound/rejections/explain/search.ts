@@ -15,7 +15,7 @@ const MISTAKES_MAX = 2;
 
 /** Time that one explanation may compute, and how long it holds up the event loop at a stretch. */
 const WORK_MS_MAX = 400;
-const STRETCH_MS = 4;
+export const STRETCH_MS = 4;
 
 /** Trials that one explanation may make, whatever the machine. */
 const TRIALS_MAX = 50_000;

@@ -67,7 +67,18 @@ function decoded(text: string): string {
   }
 }
 
-function withoutQuery(url: string): string {
+/** An address as it may be shown: its query may hold a token. */
+export function withoutQuery(url: string): string {
   const at = url.indexOf("?");
   return at < 0 ? url : `${url.slice(0, at)}?…`;
+}
+
+/** For schemes that sign the address: the secret is not the only thing that may differ. */
+export function unexplainedAddress(url: string): RejectionCause {
+  return {
+    code: "unexplained",
+    message: `The signature fits none of the usual mistakes: most likely the sender signs with another secret, or for another address than ${url}, or the body was changed on its way.`,
+    action:
+      "Give the sender exactly this address, or set PUBLIC_URL to the one that it uses; then compare the last four characters of the secret with the sender's (`secretLast4`).",
+  };
 }
