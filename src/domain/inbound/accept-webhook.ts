@@ -26,8 +26,8 @@ export interface WebhookRequest {
   /** Path and query as received. */
   target: string;
   headers: Headers;
-  /** Exact bytes of the body; refuses more than `maxBytes`, and a body that the client did not finish. */
-  readBody(maxBytes: number): Promise<Uint8Array | "too_large" | "incomplete">;
+  /** Exact bytes of the body; refuses more than `maxBytes`, what the client did not finish, and what has no room now. */
+  readBody(maxBytes: number): Promise<Uint8Array | "too_large" | "incomplete" | "busy">;
   socketAddress(): string;
   /** When a request that is verified again was received, milliseconds since the epoch; left out: now. */
   receivedAtMs?: number;
@@ -141,6 +141,7 @@ export async function acceptWebhook(deps: AcceptDeps, request: WebhookRequest): 
     const body = await request.readBody(endpoint.maxBodyBytes);
     if (body === "too_large") throw new Refusal("body_too_large", "too_large");
     if (body === "incomplete") throw new Refusal("malformed_request", "incomplete");
+    if (body === "busy") throw new Refusal("unavailable", "busy", { retryAfterSeconds: 1 });
     received = body;
     const signed = signedRequest(deps.runtime, request, body);
     let inspection: Inspection;
@@ -187,6 +188,7 @@ function usable(endpoint: CachedEndpoint | null): CachedEndpoint {
 
 /** GET and HEAD are answered where the provider asks so whether somebody listens. */
 function answerProbe(deps: AcceptDeps, endpoint: CachedEndpoint, request: WebhookRequest): WebhookAnswer {
+  checkSource(deps, endpoint, request);
   const answer = endpoint.challenge?.(signedRequest(deps.runtime, request, NO_BODY));
   if (answer === undefined) throw new Refusal("method_not_allowed", "method", { allow: endpoint.allow });
   deps.count("challenge");
@@ -203,6 +205,11 @@ function checkSender(deps: AcceptDeps, endpoint: CachedEndpoint, request: Webhoo
   if (full !== undefined) {
     throw new Refusal(full === "redis_away" ? "unavailable" : "capacity_exceeded", full, SOON);
   }
+  return checkSource(deps, endpoint, request);
+}
+
+/** The sender's address, which the endpoint's list must hold if it has one. */
+function checkSource(deps: AcceptDeps, endpoint: CachedEndpoint, request: WebhookRequest): string {
   const forwardedFor = request.headers.get("x-forwarded-for");
   const sourceIp = senderAddress(request.socketAddress(), forwardedFor, deps.isTrustedProxy);
   if (endpoint.isAllowedSource !== undefined && !endpoint.isAllowedSource(sourceIp)) {

@@ -16,6 +16,8 @@ const FAILURE_TTL_MS = 30_000;
 /** A few regions with one or two certificates each. */
 const CERTIFICATES_MAX = 200;
 const FETCH_TIMEOUT_MS = 3_000;
+/** A sender that names one certificate after the other must not make the hub call without end. */
+const FETCHES_MAX = 8;
 /** Answers of a host that has no certificate at the address; others may pass. */
 const NOT_THERE = new Set([403, 404, 410]);
 
@@ -38,7 +40,7 @@ export function findSigningKey(url: string, nowMs: number): KeyObject | "unusabl
  * Fetches a certificate; several that ask at once share one request.
  *
  * @param url already found to be the provider's own
- * @returns false when it could not be fetched; asked again by the next request
+ * @returns false when it could not be fetched, or eight others are being fetched; asked again by the next request
  */
 export function fetchSigningCertificate(
   sender: Pick<Sender, "send">,
@@ -47,6 +49,7 @@ export function fetchSigningCertificate(
 ): Promise<boolean> {
   let running = fetching.get(url);
   if (running === undefined) {
+    if (fetching.size >= FETCHES_MAX) return Promise.resolve(false);
     running = fetchOnce(sender, url, nowMs).finally(() => fetching.delete(url));
     fetching.set(url, running);
   }
@@ -71,9 +74,16 @@ async function fetchOnce(sender: Pick<Sender, "send">, url: string, nowMs: numbe
 
 /** Keeps what stood at the address; a text that is no certificate is kept as unusable for 30 s. */
 export function rememberCertificate(url: string, pem: string, nowMs: number): void {
-  const [oldest] = certificates.keys();
-  if (certificates.size >= CERTIFICATES_MAX && oldest !== undefined) certificates.delete(oldest);
+  certificates.delete(url);
+  if (certificates.size >= CERTIFICATES_MAX) forgetOne();
   certificates.set(url, parseCertificate(pem, nowMs));
+}
+
+/** The oldest address at which no certificate stood, so that made-up ones push no real one out; else the oldest. */
+function forgetOne(): void {
+  const [oldest] = certificates.keys();
+  const [unusable] = [...certificates].find(([, { key }]) => key === undefined) ?? [oldest];
+  if (unusable !== undefined) certificates.delete(unusable);
 }
 
 function parseCertificate(pem: string, nowMs: number): Certificate {
