@@ -4,6 +4,7 @@ import { connect } from "node:net";
 import { gzipSync } from "node:zlib";
 import { createEndpoint } from "../../src/domain/inbound/create-endpoint.ts";
 import { updateEndpoint } from "../../src/domain/inbound/update-endpoint.ts";
+import { BodyBudget, BodyShare, readCountedBody } from "../../src/edge/ingress/read-body.ts";
 import { newId } from "../../src/platform/uuid.ts";
 import { type EdgeFixture, makeEndpoint, SECRET, sendGithub, startEdge } from "./edge-fixture.ts";
 
@@ -281,6 +282,23 @@ describe("a bad request", () => {
     socket.destroy();
   });
 
+  test("that announces a large body and does not send it takes no room from the others", async () => {
+    const head = requestHead({
+      Host: "localhost",
+      "Content-Length": "1048576",
+      "X-Hub-Signature-256": "sha256=0",
+    });
+    // Announced, they would fill the 256 MiB that a process holds.
+    const sockets = Array.from({ length: 300 }, () => connect(edge.server.port!, "127.0.0.1"));
+    for (const socket of sockets) {
+      socket.on("error", () => undefined);
+      socket.write(`${head}{`);
+    }
+    while (edge.server.pendingRequests < sockets.length) await Bun.sleep(5);
+    await expectServing();
+    for (const socket of sockets) socket.destroy();
+  });
+
   test("from an address that is not on the list is refused with 403; mapped addresses count as IPv4", async () => {
     const endpoint = await makeEndpoint(edge, { ipWhitelist: ["192.0.2.0/24"] });
     await expectRefusal(await sendGithub(edge, endpoint.endpointPath), 403, "source_not_allowed");
@@ -317,6 +335,38 @@ describe("a bad request", () => {
     expect(odd.headers.get("x-request-id")).not.toContain("\t");
     const kept = await sendGithub(edge, path, { headers: { "x-request-id": "trace-1" } });
     expect(kept.headers.get("x-request-id")).toBe("trace-1");
+  });
+});
+
+describe("readCountedBody()", () => {
+  const chunked = (bytes: number): Request => {
+    const body = new ReadableStream({
+      start(stream) {
+        for (let sent = 0; sent < bytes; sent += 1000) stream.enqueue(new Uint8Array(1000));
+        stream.close();
+      },
+    });
+    return new Request("http://localhost", { method: "POST", body });
+  };
+
+  test("refuses what has no room, and gives back what it took", async () => {
+    const budget = new BodyBudget(100_000);
+    const [one, other] = [new BodyShare(budget), new BodyShare(budget)];
+    expect(await readCountedBody(chunked(60_000), undefined, 1_000_000, one)).toHaveLength(60_000);
+    expect(await readCountedBody(chunked(60_000), 60_000, 1_000_000, other)).toBe("busy");
+    expect(budget.bytesInFlight).toBe(100_000);
+    other.release();
+    expect(budget.bytesInFlight).toBe(60_000);
+    one.release();
+    one.release();
+    expect(budget.bytesInFlight).toBe(0);
+  });
+
+  test("tells a body that is too large or cut from one that has no room", async () => {
+    const share = new BodyShare(new BodyBudget(100_000));
+    expect(await readCountedBody(chunked(20_000), 20_001, 1_000_000, share)).toBe("incomplete");
+    expect(await readCountedBody(chunked(20_000), undefined, 19_999, share)).toBe("too_large");
+    expect(await readCountedBody(chunked(0), 20_000, 19_999, share)).toBe("too_large");
   });
 });
 

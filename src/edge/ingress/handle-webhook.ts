@@ -10,7 +10,7 @@ import { ERRORS, type ErrorCode } from "../../domain/errors.ts";
 import { newId } from "../../platform/uuid.ts";
 import type { FastHistogram } from "../../platform/metrics.ts";
 import type { FixedAnswer } from "../../domain/inbound/schemes/scheme.ts";
-import { type BodyBudget, readBody } from "./read-body.ts";
+import { type BodyBudget, BodyShare, readCountedBody } from "./read-body.ts";
 
 export interface IngressDeps extends AcceptDeps {
   budget: BodyBudget;
@@ -19,9 +19,6 @@ export interface IngressDeps extends AcceptDeps {
 
 /** Requests that one process works on at a time; more get 503 at once instead of waiting for all the others. */
 const REQUESTS_IN_FLIGHT_MAX = 10_000;
-
-/** Assumed size of a body whose length is not declared. */
-const CHUNKED_BYTES_ASSUMED = 1024 * 1024;
 
 const PREFIX = "/webhooks/";
 
@@ -68,17 +65,17 @@ export async function handleWebhook(
   if ((contentLength ?? 0) > BODY_BYTES_MAX) {
     return refuseUnread(deps, { request, server, pathStart, endpointKey }, "body_too_large", "too_large");
   }
-  const reserved = contentLength ?? CHUNKED_BYTES_ASSUMED;
-  if (server.pendingRequests > REQUESTS_IN_FLIGHT_MAX || !deps.budget.tryTake(reserved)) {
+  if (server.pendingRequests > REQUESTS_IN_FLIGHT_MAX) {
     return refuseUnread(deps, { request, server, pathStart, endpointKey }, "unavailable", "busy", 1);
   }
+  const share = new BodyShare(deps.budget);
   try {
     const answer = await acceptWebhook(deps, {
       method: request.method,
       endpointKey,
       target: url.slice(pathStart),
       headers,
-      readBody: (maxBytes) => readBody(request, contentLength, maxBytes),
+      readBody: (maxBytes) => readCountedBody(request, contentLength, maxBytes, share),
       socketAddress: () => server.requestIP(request)?.address ?? "",
     });
     return answerOf(answer);
@@ -86,7 +83,7 @@ export async function handleWebhook(
     deps.runtime.log.error({ err: error }, "accepting failed");
     return refusal("internal", newId());
   } finally {
-    deps.budget.give(reserved);
+    share.release();
     deps.latency.observe((Bun.nanoseconds() - startedAtNs) / 1e9);
   }
 }

@@ -1,9 +1,17 @@
-/** Bytes of bodies that one process holds at a time; a sender that would exceed it gets 503 before its body is read. */
+/** Bytes of bodies that one process holds at a time; a sender whose body would exceed it gets 503. */
 const BYTES_IN_FLIGHT_MAX = 256 * 1024 * 1024;
 
-/** Counts the bodies being read, so that many large ones at once cannot exhaust the memory. */
+/** Bodies up to this size are read without being counted; the bound on requests bounds them (10,000 hold 160 MiB). */
+const UNCOUNTED_BYTES = 16 * 1024;
+
+/** Counts the bytes of bodies that are held, so that many large ones at once cannot exhaust the memory. */
 export class BodyBudget {
+  readonly #bytesMax: number;
   #bytesInFlight = 0;
+
+  constructor(bytesMax = BYTES_IN_FLIGHT_MAX) {
+    this.#bytesMax = bytesMax;
+  }
 
   get bytesInFlight(): number {
     return this.#bytesInFlight;
@@ -11,13 +19,38 @@ export class BodyBudget {
 
   /** False when there is no room for so many bytes at the moment. */
   tryTake(bytes: number): boolean {
-    if (this.#bytesInFlight + bytes > BYTES_IN_FLIGHT_MAX) return false;
+    if (this.#bytesInFlight + bytes > this.#bytesMax) return false;
     this.#bytesInFlight += bytes;
     return true;
   }
 
   give(bytes: number): void {
     this.#bytesInFlight -= bytes;
+  }
+}
+
+/**
+ * What one request holds of the budget. It takes what has arrived and not what was announced: else a few hundred
+ * connections that announce a megabyte each and send nothing would have every other sender refused.
+ */
+export class BodyShare {
+  readonly #budget: BodyBudget;
+  #bytes = 0;
+
+  constructor(budget: BodyBudget) {
+    this.#budget = budget;
+  }
+
+  tryTake(bytes: number): boolean {
+    const taken = this.#budget.tryTake(bytes);
+    if (taken) this.#bytes += bytes;
+    return taken;
+  }
+
+  /** Gives everything back. */
+  release(): void {
+    this.#budget.give(this.#bytes);
+    this.#bytes = 0;
   }
 }
 
@@ -32,18 +65,52 @@ export async function readBody(
   maxBytes: number,
 ): Promise<Uint8Array | "too_large" | "incomplete"> {
   try {
-    if (contentLength !== undefined) {
-      if (contentLength > maxBytes) return "too_large";
-      const bytes = new Uint8Array(await request.arrayBuffer());
-      return bytes.byteLength === contentLength ? bytes : "incomplete";
+    if (contentLength === undefined) {
+      return await readChunks(request, (length) => (length > maxBytes ? "too_large" : undefined));
     }
-    return await readChunked(request, maxBytes);
+    return contentLength > maxBytes ? "too_large" : await readDeclared(request, contentLength);
   } catch {
     return "incomplete";
   }
 }
 
-async function readChunked(request: Request, maxBytes: number): Promise<Uint8Array | "too_large"> {
+/**
+ * Like `readBody`, for bodies of strangers: what arrives is counted, and `busy` when there is no room for it.
+ *
+ * @param share to be released once the body is no longer needed, however this ends
+ */
+export async function readCountedBody(
+  request: Request,
+  contentLength: number | undefined,
+  maxBytes: number,
+  share: BodyShare,
+): Promise<Uint8Array | "too_large" | "incomplete" | "busy"> {
+  try {
+    if ((contentLength ?? 0) > maxBytes) return "too_large";
+    if (contentLength !== undefined && contentLength <= UNCOUNTED_BYTES) {
+      return await readDeclared(request, contentLength);
+    }
+    const body = await readChunks(request, (length, chunkLength) => {
+      if (length > maxBytes) return "too_large";
+      return share.tryTake(chunkLength) ? undefined : "busy";
+    });
+    const isCut = typeof body !== "string" && body.byteLength !== (contentLength ?? body.byteLength);
+    return isCut ? "incomplete" : body;
+  } catch {
+    return "incomplete";
+  }
+}
+
+async function readDeclared(request: Request, contentLength: number): Promise<Uint8Array | "incomplete"> {
+  const bytes = new Uint8Array(await request.arrayBuffer());
+  return bytes.byteLength === contentLength ? bytes : "incomplete";
+}
+
+/** @param refuse asked with the bytes so far, and how many of them just came; what it answers ends the reading */
+async function readChunks<Refusal extends string>(
+  request: Request,
+  refuse: (length: number, chunkLength: number) => Refusal | undefined,
+): Promise<Uint8Array | Refusal> {
   if (request.body === null) return new Uint8Array(0);
   const chunks: Uint8Array[] = [];
   let length = 0;
@@ -52,9 +119,10 @@ async function readChunked(request: Request, maxBytes: number): Promise<Uint8Arr
     const { done, value } = await reader.read();
     if (done) break;
     length += value.byteLength;
-    if (length > maxBytes) {
+    const refusal = refuse(length, value.byteLength);
+    if (refusal !== undefined) {
       await reader.cancel();
-      return "too_large";
+      return refusal;
     }
     chunks.push(value);
   }
