@@ -177,6 +177,15 @@ test("names a missing header once, although the time stands in it", async () => 
   expect(missing.causes.map(({ code }) => code)).toEqual(["header_missing"]);
 });
 
+test.each([
+  ["github", { "stripe-signature": `t=1,v1=${"0".repeat(64)}` }, "`stripe`"],
+  ["hubspot", { "x-hub-signature-256": `sha256=${"0".repeat(64)}` }, "`github`"],
+])("names the scheme whose header came to an endpoint of %s", async (scheme, headers, words) => {
+  const { causes } = await explained(scheme, () => ({ body: "{}", headers }));
+  expect(causes.map(({ code }) => code)).toEqual(["header_missing"]);
+  expect(causes[0]!.message).toContain(words);
+});
+
 test("explains a time that is missing in the body", async () => {
   const { causes } = await explained("linear", () => ({
     body: "{}",

@@ -3,6 +3,7 @@ import { compileComposedRule } from "../../schemes/verify-rule-composed.ts";
 import type { RejectionCause } from "../rejection-cause.ts";
 import { explainByTrial } from "./explain-by-trial.ts";
 import type { ExplainInput } from "./explain-input.ts";
+import { missingHeader } from "./missing-header.ts";
 import { judgeTime } from "./signed-time.ts";
 
 /**
@@ -19,7 +20,7 @@ export async function explainComposed(
   const { request } = input;
   const [header] = rule.headers;
   if (header !== undefined && !rule.headers.some((name) => request.headers.has(name)))
-    return [missing(header)];
+    return [missingHeader(header, request.headers)];
   const { time, ...timeless } = rule;
   let signsUrl = false;
   const publicUrl = () => {
@@ -36,14 +37,4 @@ export async function explainComposed(
     compile: (secret: string) => compileComposedRule(timeless, [secret]),
   };
   return [...found, ...(await explainByTrial(input, trial, found.length > 0 ? undefined : cause))];
-}
-
-function missing(header: string): RejectionCause {
-  return {
-    code: "header_missing",
-    message: `The header ${header} is missing.`,
-    action:
-      "Check that the sender signs at all and that no proxy removes the header; another scheme, or another version of it in `signatureSettings`, may be the right one.",
-    header,
-  };
 }

@@ -11,6 +11,7 @@ import { compileSignatureRule } from "../../schemes/verify-rule-signature.ts";
 import type { RejectionCause } from "../rejection-cause.ts";
 import { bodyVariants } from "./body-variants.ts";
 import type { ExplainInput } from "./explain-input.ts";
+import { missingHeader } from "./missing-header.ts";
 import { findMistakes } from "./search.ts";
 import { keyCandidates } from "./secret-variants.ts";
 import { algorithmsOf, type SignatureFace, signatureFaces } from "./signature-faces.ts";
@@ -62,7 +63,15 @@ export async function explainSignature(rule: SignatureRule, input: ExplainInput)
         );
   if (mistakes !== undefined) found.push(...mistakes);
   else
-    found.push(...unmatchedCauses(rule, { names, places, faces, ownUrl: withoutQuery(request.publicUrl()) }));
+    found.push(
+      ...unmatchedCauses(rule, {
+        names,
+        headers: request.headers,
+        places,
+        faces,
+        ownUrl: withoutQuery(request.publicUrl()),
+      }),
+    );
   return found.length > 0 ? distinct(found) : [UNEXPLAINED];
 }
 
@@ -184,6 +193,7 @@ function isParsed(grammar: HeaderGrammar, value: string): boolean {
 /** What was looked at. */
 interface Looked {
   names: SignatureHeaders;
+  headers: Headers;
   places: readonly SignaturePlace[];
   faces: readonly Variant<SignatureFace>[];
   /** Address by PUBLIC_URL, without its query. */
@@ -191,9 +201,12 @@ interface Looked {
 }
 
 /** What can be said when no combination fits. */
-function unmatchedCauses(rule: SignatureRule, { names, places, faces, ownUrl }: Looked): RejectionCause[] {
+function unmatchedCauses(
+  rule: SignatureRule,
+  { names, headers, places, faces, ownUrl }: Looked,
+): RejectionCause[] {
   const place = places.find(({ isOwn }) => isOwn);
-  if (place === undefined) return [missing(names.signature)];
+  if (place === undefined) return [missingHeader(names.signature, headers)];
   const causes = [...place.causes];
   if (place.causes.length === 0 && !isParsed(rule.grammar, place.value)) causes.push(otherForm(rule));
   // A form that holds no digest at all explains enough.
@@ -223,7 +236,7 @@ function idCauses(
   names: SignatureHeaders,
   id: string | null | undefined,
 ): RejectionCause[] {
-  return rule.signed.includes("id") && names.id !== undefined && id === null ? [missing(names.id)] : [];
+  return rule.signed.includes("id") && names.id !== undefined && id === null ? [idMissing(names.id)] : [];
 }
 
 const UNEXPLAINED: RejectionCause = {
@@ -234,12 +247,11 @@ const UNEXPLAINED: RejectionCause = {
     "Compare the last four characters of the secret with the sender's (`secretLast4`), set it anew on both sides, and send a test event past any proxy.",
 };
 
-function missing(header: string): RejectionCause {
+function idMissing(header: string): RejectionCause {
   return {
     code: "header_missing",
-    message: `The header ${header} is missing, and no other header holds the signature.`,
-    action:
-      "Check that the sender signs at all and that no proxy removes the header; another scheme may be the right one.",
+    message: `The header ${header} is missing; the message's id in it is signed.`,
+    action: "Have the sender add it, and check that no proxy removes it.",
     header,
   };
 }
