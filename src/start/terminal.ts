@@ -4,7 +4,7 @@ export interface Terminal {
   say(text: string): void;
   /** Says what is being done, then how long it took. */
   step<T>(what: string, work: () => Promise<T>, result?: (value: T) => string): Promise<T>;
-  /** A warning or error of a child, limited in number: an outage repeats itself for every request. */
+  /** A warning or error of a child, once in a while and limited in number: an outage repeats itself for every request. */
   echo(source: string, text: string): void;
 }
 
@@ -12,9 +12,11 @@ export interface Terminal {
 const ECHOES_MAX = 20;
 const ECHO_WINDOW_MS = 10_000;
 
-export function createTerminal(write: (line: string) => void): Terminal {
+/** @param nowMs milliseconds since the epoch */
+export function createTerminal(write: (line: string) => void, nowMs: () => number = Date.now): Terminal {
   let windowStartMs = 0;
   let echoes = 0;
+  const echoed = new Set<string>();
   return {
     say: write,
     async step(what, work, result) {
@@ -26,13 +28,16 @@ export function createTerminal(write: (line: string) => void): Terminal {
       return value;
     },
     echo(source, text) {
-      const nowMs = Date.now();
-      if (nowMs - windowStartMs > ECHO_WINDOW_MS) {
-        windowStartMs = nowMs;
+      if (nowMs() - windowStartMs > ECHO_WINDOW_MS) {
+        windowStartMs = nowMs();
         echoes = 0;
+        echoed.clear();
       }
+      const line = `  ! ${source}: ${text}`;
+      if (echoed.has(line)) return;
+      echoed.add(line);
       echoes++;
-      if (echoes < ECHOES_MAX) write(`  ! ${source}: ${text}`);
+      if (echoes < ECHOES_MAX) write(line);
       else if (echoes === ECHOES_MAX) write(`  ! more of this in the log files`);
     },
   };
