@@ -39,6 +39,8 @@ const CHECKLIST: readonly Line[] = [
       ["inbound/scheme-answers.test.ts", "WooCommerce's ping is answered without a signature"],
       ["inbound/schemes-composed.test.ts", "aws-sns: refuses any change of a signed field"],
       ["inbound/schemes-over-http.test.ts", "acceptWebhook() takes Asana's secret in its handshake, once"],
+      ["inbound/vectors-over-http.test.ts", "acceptWebhook() takes it with its headers in capitals"],
+      ["inbound/provider-addresses.test.ts", "asks for a certificate only at the service's own host"],
     ],
   },
   {

@@ -11,9 +11,9 @@ let edge: EdgeFixture;
 
 beforeAll(async () => {
   edge = await startEdge({ PUBLIC_URL });
-});
+}, 60_000);
 
-afterAll(() => edge.stop());
+afterAll(() => edge.stop(), 60_000);
 
 /** An endpoint of a scheme, its address as the provider knows it, and what stands in the streams for it. */
 async function endpointOf(signatureScheme: string, more: object = {}) {

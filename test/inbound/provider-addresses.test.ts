@@ -15,9 +15,9 @@ let edge: EdgeFixture;
 
 beforeAll(async () => {
   edge = await startEdge();
-});
+}, 60_000);
 
-afterAll(() => edge.stop());
+afterAll(() => edge.stop(), 60_000);
 
 const TOPIC = "arn:aws:sns:us-east-1:123456789012:orders";
 const HOST = "https://sns.us-east-1.amazonaws.com";
