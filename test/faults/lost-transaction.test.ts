@@ -67,3 +67,63 @@ test.each([
   },
   60_000,
 );
+
+test("a transaction that was lost between two statements runs none of them on the connection's next session", async () => {
+  for (let round = 0; round < 10; round++) {
+    const begun = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    const later = Promise.withResolvers<unknown>();
+    const lost = sql
+      .begin(async (tx) => {
+        await tx`select 1`;
+        begun.resolve();
+        await goOn.promise;
+        const statements = await Promise.allSettled([tx`select 2 as two`, tx`select 3 as three`]);
+        later.resolve(statements.map(({ status }) => status));
+      })
+      .then(
+        () => "committed",
+        () => "rejected",
+      );
+    await begun.promise;
+    proxy.reset();
+    // Others bring the pool's connections up again before the lost transaction's owner goes on.
+    await Promise.allSettled(Array.from({ length: 2 * CONNECTIONS }, () => sql`select pg_sleep(0.01)`));
+    goOn.resolve();
+    expect(await later.promise).toEqual(["rejected", "rejected"]);
+    expect(await lost).toBe("rejected");
+  }
+}, 60_000);
+
+test("connectPostgres() gives every answer to its own question while connections are reset at any moment", async () => {
+  const over = new AbortController();
+  const wrong: unknown[] = [];
+  let answered = 0;
+  const ask = async (): Promise<void> => {
+    while (!over.signal.aborted) {
+      const value = crypto.randomUUID();
+      try {
+        const rows =
+          answered % 2 === 0
+            ? await sql`select ${value}::text as value`
+            : await sql.begin(async (tx) => {
+                await tx`select set_config('app.tenant', ${value}, true)`;
+                return tx`select current_setting('app.tenant') as value`;
+              });
+        if (rows.length !== 1 || rows[0]!["value"] !== value) wrong.push(rows);
+        answered++;
+      } catch {
+        await Bun.sleep(1);
+      }
+    }
+  };
+  const asking = Array.from({ length: 20 }, ask);
+  for (let round = 0; round < 40; round++) {
+    await Bun.sleep(20 + Math.random() * 60);
+    proxy.reset();
+  }
+  over.abort();
+  await Promise.all(asking);
+  expect(wrong).toEqual([]);
+  expect(answered).toBeGreaterThan(100);
+}, 60_000);
