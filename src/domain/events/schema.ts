@@ -42,6 +42,7 @@ export const PublishedEvent = Type.Object(
     schemaVersion: Type.Optional(
       Type.Integer({
         minimum: 1,
+        maximum: 2_147_483_647,
         description: "Version of the type's schema that `data` fits; the newest when left out.",
       }),
     ),
