@@ -1,12 +1,14 @@
 import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { installDependencies } from "../../src/start/install-dependencies.ts";
 import { runAgain } from "../../src/start/run-again.ts";
 
 /**
  * `bun run test:long`: the same steps as `bun run test`, the integration tests once more on a Cluster, the long tests,
- * and 200 kill rounds (KILL_ROUNDS, KILL_SEED). `test/results/<date>-<commit>.log` keeps what a reader wants to know of
+ * and 200 kill rounds (KILL_ROUNDS, KILL_SEED). `--only "kill rounds,long"` and `--except …` run some of the steps, so
+ * that two runs can share the hour. `test/results/<date>-<commit>.log` keeps what a reader wants to know of
  * the run: where and on what it ran, one line a round, what was measured, what failed, and the counts.
  */
 const projectDir = join(import.meta.dirname, "../..");
@@ -27,7 +29,19 @@ const commit = textOf("git", "rev-parse", "--short=12", "HEAD") || "unknown";
 const isChanged = textOf("git", "status", "--porcelain", "--untracked-files=no") !== "";
 const resultsDir = join(projectDir, "test/results");
 mkdirSync(resultsDir, { recursive: true });
-const file = join(resultsDir, `${startedAt.toISOString().slice(0, 10)}-${commit}.log`);
+const { values: chosen } = parseArgs({ options: { only: { type: "string" }, except: { type: "string" } } });
+const isChosen = (name: string): boolean =>
+  chosen.only === undefined
+    ? !chosen.except?.split(",").includes(name)
+    : chosen.only.split(",").includes(name);
+const part = (chosen.only ?? (chosen.except === undefined ? "" : `except ${chosen.except}`)).replaceAll(
+  /\W+/g,
+  "-",
+);
+const file = join(
+  resultsDir,
+  `${[startedAt.toISOString().slice(0, 10), commit, part].filter(Boolean).join("-")}.log`,
+);
 writeFileSync(file, "");
 
 let isSummary = false;
@@ -45,7 +59,10 @@ for (const line of [
   console.log(line);
   appendFileSync(file, `${line}\n`);
 }
-const exitCode = await runSteps(LONG_STEPS, say);
+const exitCode = await runSteps(
+  LONG_STEPS.filter(({ name }) => isChosen(name)),
+  say,
+);
 say(`took ${((Date.now() - startedAt.getTime()) / 60_000).toFixed(1)} minutes`);
 console.log(`\nKept in ${file}`);
 process.exit(exitCode);
