@@ -196,23 +196,25 @@ export class EventFanOut {
   /** @returns undefined for an entry that is none of the hub's own, which is removed and was never counted */
   async #decode(source: Source, entry: [string, string[]]): Promise<ReadEvent | undefined> {
     const [entryId, fields] = entry;
+    let decoded: ReturnType<typeof decodeEventEntry>;
     try {
-      const { message, data } = decodeEventEntry(fields);
-      const text = data ?? (await loadLargeData(this.#runtime.sqlSystem, message)) ?? "null";
-      return {
-        owned: source,
-        entryId,
-        message,
-        data: text,
-        isLarge: data === undefined,
-        isSuspect: !isAfter(entryId, source.suspectUntil!),
-      };
+      decoded = decodeEventEntry(fields);
     } catch (error) {
       if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error;
       this.#runtime.log.error({ err: error, entryId }, "entry of unknown form is removed");
       await this.#reader.xdel(eventKeys(source.partition).stream, entryId);
       return undefined;
     }
+    const { message, data } = decoded;
+    return {
+      owned: source,
+      entryId,
+      message,
+      data: data ?? (await loadLargeData(this.#runtime.sqlSystem, message)) ?? "null",
+      isLarge: data === undefined,
+      // A large fan-out that is broken off while this read waits takes the mark away.
+      isSuspect: source.suspectUntil === undefined || !isAfter(entryId, source.suspectUntil),
+    };
   }
 
   async #handle(events: readonly ReadEvent[]): Promise<void> {
