@@ -62,13 +62,7 @@ export class LaneTurns {
     lane.end(delivery);
     this.#used--;
     this.#unstored++;
-    if (this.#slow.delete(delivery)) {
-      const next = this.#slowWaiting.shift();
-      if (next !== undefined) {
-        next.isQueued = false;
-        this.#enlist(next);
-      }
-    }
+    this.#slow.delete(delivery);
     this.#enlist(lane);
     this.#pump();
   }
@@ -87,9 +81,21 @@ export class LaneTurns {
     else this.#tenants.set(lane.tenantId, [lane]);
   }
 
+  /** Gives free slow slots to those that wait for one, past lanes that were emptied meanwhile. */
+  #enlistSlow(): void {
+    let free = SLOW_SLOTS - this.#slow.size;
+    while (free > 0 && this.#slowWaiting.length > 0) {
+      const next = this.#slowWaiting.shift()!;
+      next.isQueued = false;
+      this.#enlist(next);
+      if (next.isQueued) free--;
+    }
+  }
+
   #pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
+    this.#enlistSlow();
     const nowMs = this.#options.nowMs();
     for (const [tenantId, lanes] of this.#tenants) {
       if (this.#used >= SLOTS || this.#unstored >= UNSTORED_MAX) break;
