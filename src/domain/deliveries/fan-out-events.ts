@@ -282,9 +282,10 @@ async function enqueueAll(deps: FanOutDeps, planned: readonly Planned[]): Promis
   );
 }
 
-async function enqueueChunk(deps: FanOutDeps, partition: number, chunk: readonly Planned[]): Promise<void> {
+async function enqueueChunk(deps: FanOutDeps, partition: number, planned: readonly Planned[]): Promise<void> {
   const { engine, runtime, scripts } = deps;
   const token = engine?.token(partition) ?? "";
+  const chunk = planned.map((one) => asOwned(one, token));
   const queued = chunk.map((one) => one.queued);
   const enqueued = enqueueUntilDone(runtime, () => enqueueDeliveries(scripts, partition, token, queued));
   for (const { handOver } of chunk) {
@@ -295,6 +296,13 @@ async function enqueueChunk(deps: FanOutDeps, partition: number, chunk: readonly
   const results = await enqueued;
   if (chunk.some(({ handOver }, index) => handOver === undefined && results[index] === ADDED))
     engine?.wake(partition);
+}
+
+/** A lane of an earlier lease sends nothing more: what it was to get waits in its queue. */
+function asOwned(one: Planned, token: string): Planned {
+  if (one.handOver === undefined || one.handOver.lane.owned.token === token) return one;
+  one.handOver.lane.held.delete(one.queued.member);
+  return { ...one, queued: { ...one.queued, due: "now" }, handOver: undefined };
 }
 
 /** The events are in their stream until this has succeeded, whoever owns it then. */
