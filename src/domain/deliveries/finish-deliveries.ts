@@ -182,9 +182,7 @@ export class DeliveryFinisher {
 
 /** Nothing to write: it goes back to its queue, or Postgres has it already. */
 function isBookingOnly({ attempt, delivery, leaves }: FinishedDelivery): boolean {
-  return (
-    attempt === undefined && (!delivery.isOpen || !("outcome" in leaves)) && delivery.replayId === undefined
-  );
+  return attempt === undefined && (!delivery.isOpen || !("outcome" in leaves));
 }
 
 /** Faults of the values themselves (SQLSTATE classes 22, 23, 54; our own writer's): repeating the statement repeats them. */
@@ -246,10 +244,14 @@ function openRow({ delivery, tenantId, attempt }: FinishedDelivery): OpenDeliver
   ];
 }
 
-/** Progress of replays: how the deliveries that they sent again ended. */
+/**
+ * Progress of replays: how the deliveries that they sent again ended. What is booked without an attempt was counted with
+ * its attempt, or cancelled.
+ */
 async function countReplays(tx: Transaction, batch: readonly FinishedDelivery[]): Promise<void> {
   const ended = batch.filter(
-    ({ delivery, leaves }) => delivery.replayId !== undefined && "outcome" in leaves,
+    ({ delivery, attempt, leaves }) =>
+      attempt !== undefined && delivery.replayId !== undefined && "outcome" in leaves,
   );
   if (ended.length === 0) return;
   const byReplay = Map.groupBy(ended, ({ delivery }) => delivery.replayId!);
