@@ -222,11 +222,14 @@ export class DeliveryEngine {
 
   /** Makes one attempt and hands its result on. Never rejects. */
   async #send(lane: Lane, delivery: Delivery): Promise<void> {
+    const allowedOrigin = lane.subscription === undefined ? undefined : originOf(lane.subscription.url);
     const found = await this.#currentSettings(lane);
     const session = this.#sessions.get(lane.owned);
+    // The host that was asked for is not the one that is tried: nobody would tell its circuit of an end.
+    if (allowedOrigin !== undefined && (found === undefined || originOf(found.url) !== allowedOrigin))
+      this.#circuits.withdraw(allowedOrigin);
     if (found === undefined) {
       this.#giveUpSlot(lane, delivery);
-      if (lane.subscription !== undefined) this.#circuits.withdraw(originOf(lane.subscription.url));
       this.#leave(lane, delivery, { dueMs: "now" });
       session?.hold(lane);
       return;
