@@ -1,6 +1,6 @@
 import { eventRefKey } from "../events/store.ts";
 import type { Runtime } from "../../platform/runtime.ts";
-import { decodeMember, deliveryIdOf } from "./delivery-id.ts";
+import { decodeMember, deliveryIdOf, type QueueMember } from "./delivery-id.ts";
 import type { Delivery, DeliveryEvent, FinishedDelivery } from "./delivery-work.ts";
 import type { EventShelf } from "./event-shelf.ts";
 import type { Lane } from "./lane.ts";
@@ -68,7 +68,7 @@ export async function loadDeliveries(
       id,
       member,
       subscriptionId: lane.subscriptionId,
-      event: event ?? goneEvent(lane.tenantId, name.eventId, name.eventCreatedAtMs),
+      event: event ?? goneEvent(lane.tenantId, name, state?.orderingKey ?? undefined),
       trigger: name.replayId === undefined ? "EVENT" : "REPLAY",
       replayId: name.replayId,
       attempts: state?.attemptCount ?? 0,
@@ -100,14 +100,19 @@ function decided(
   return { outcome: lastAttempt === "DELIVERED" ? "delivered" : "failed" };
 }
 
-function goneEvent(tenantId: string, id: string, createdAtMs: number): DeliveryEvent {
+/** Stands for an event without a row; the next delivery of its ordering key waits for the end of this one. */
+function goneEvent(
+  tenantId: string,
+  { eventId, eventCreatedAtMs }: QueueMember,
+  orderingKey: string | undefined,
+): DeliveryEvent {
   return {
-    id,
+    id: eventId,
     tenantId,
     type: "",
-    occurredAtMs: createdAtMs,
-    createdAtMs,
-    orderingKey: undefined,
+    occurredAtMs: eventCreatedAtMs,
+    createdAtMs: eventCreatedAtMs,
+    orderingKey,
     correlationId: undefined,
     traceparent: undefined,
     data: "null",

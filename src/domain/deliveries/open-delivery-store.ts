@@ -85,6 +85,7 @@ export interface OpenState {
   attemptCount: number;
   status: OpenStatus;
   nextRetryAt: Date | null;
+  orderingKey: string | null;
   /** True when its replay was cancelled. */
   isCancelled: boolean;
 }
@@ -94,7 +95,7 @@ export async function loadOpenStates(sql: Sql, ids: readonly string[]): Promise<
   if (ids.length === 0) return new Map();
   const rows = await sql<OpenState[]>`
     select o.id, o.attempt_count as "attemptCount", o.status, o.next_retry_at as "nextRetryAt",
-      coalesce(r.status = 'CANCELLED', false) as "isCancelled"
+      o.ordering_key as "orderingKey", coalesce(r.status = 'CANCELLED', false) as "isCancelled"
     from open_deliveries o left join replay_jobs r on r.id = o.replay_id
     where o.id = any(${plainArrayText(ids)}::text::uuid[])`;
   return new Map(rows.map((row) => [row.id, row]));
