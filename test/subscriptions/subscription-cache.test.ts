@@ -80,6 +80,34 @@ describe("SubscriptionCache.matching()", () => {
     await until(async () => expect(await matching(tenant, "load.x")).toEqual([]));
   });
 
+  test("shows a new subscription to who asks after its announcement, also while an older read is under way", async () => {
+    const tenant = await hub.newTenant();
+    const [asked, answered] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const slowSql = new Proxy(hub.runtime.sqlSystem, {
+      apply(sql, self, args) {
+        const query = Reflect.apply(sql, self, args);
+        if (!String(args[0]).includes("from webhook_subscriptions")) return query;
+        return query.then(async (rows: unknown) => {
+          asked.resolve();
+          await answered.promise;
+          return rows;
+        });
+      },
+    });
+    const own = new SubscriptionCache(
+      Object.create(hub.runtime, { sqlSystem: { value: slowSql } }) as typeof hub.runtime,
+    );
+    const event = { id: "e", type: "order.created", data: () => ({}) };
+    const before = own.matching(tenant.id, event);
+    await asked.promise;
+    const { id } = await make(tenant);
+    own.invalidate(`${tenant.id}/${id}`);
+    const after = [own.matching(tenant.id, event), own.matching(tenant.id, event)];
+    answered.resolve();
+    expect(await before).toEqual([]);
+    for (const found of await Promise.all(after)) expect(found.map((entry) => entry.id)).toEqual([id]);
+  });
+
   test("with 100,000 subscriptions to * gives every event the same list", async () => {
     const tenant = await hub.newTenant();
     await hub.runtime.sqlSystem`

@@ -33,6 +33,15 @@ interface TenantIndex {
   mayServeStale: boolean;
 }
 
+/** A read of a tenant's subscriptions under way. */
+interface Refresh {
+  read: Promise<TenantIndex>;
+  /** When it began. */
+  epoch: number;
+  /** For those who ask after a later change. */
+  next: Promise<TenantIndex> | undefined;
+}
+
 interface CompiledEntry {
   subscription: CompiledSubscription | undefined;
   expiresAtMs: number;
@@ -47,7 +56,7 @@ interface CompiledEntry {
 export class SubscriptionCache {
   readonly #runtime: Runtime;
   readonly #tenants = new Map<string, TenantIndex>();
-  readonly #refreshing = new Map<string, Promise<TenantIndex>>();
+  readonly #refreshing = new Map<string, Refresh>();
   readonly #compiled = new Map<string, CompiledEntry>();
   readonly #asked = new Map<string, Promise<CompiledSubscription | undefined>>();
   #batch: Batch | undefined;
@@ -120,12 +129,20 @@ export class SubscriptionCache {
     for (const compiled of this.#compiled.values()) expire(compiled);
   }
 
+  /** One read a tenant at a time; who asks after a change that it may have missed gets the next one. */
   #refresh(tenantId: string, known: TenantIndex | undefined): Promise<TenantIndex> {
     const running = this.#refreshing.get(tenantId);
-    if (running !== undefined) return running;
-    const refreshing = this.#readIndex(tenantId, known).finally(() => this.#refreshing.delete(tenantId));
-    this.#refreshing.set(tenantId, refreshing);
-    return refreshing;
+    if (running === undefined) return this.#startRefresh(tenantId, known);
+    if (running.epoch === this.#epoch) return running.read;
+    const again = (): Promise<TenantIndex> => this.#refresh(tenantId, this.#tenants.get(tenantId));
+    running.next ??= running.read.then(again, again);
+    return running.next;
+  }
+
+  #startRefresh(tenantId: string, known: TenantIndex | undefined): Promise<TenantIndex> {
+    const read = this.#readIndex(tenantId, known).finally(() => this.#refreshing.delete(tenantId));
+    this.#refreshing.set(tenantId, { read, epoch: this.#epoch, next: undefined });
+    return read;
   }
 
   async #readIndex(tenantId: string, known: TenantIndex | undefined): Promise<TenantIndex> {
