@@ -1,3 +1,4 @@
+import { parseJson } from "../../../../platform/json/parse-json.ts";
 import { decodeContent } from "../../decode-content.ts";
 import { utf8Text } from "../../schemes/read-place.ts";
 import type { RejectionCause } from "../rejection-cause.ts";
@@ -164,13 +165,11 @@ function formChanges(text: string): TextChange[] {
   ];
 }
 
+/** Undefined also for what is nested too deep to be written again. */
 function parsedJson(text: string): object | undefined {
-  try {
-    const document: unknown = JSON.parse(text);
-    return typeof document === "object" && document !== null ? document : undefined;
-  } catch {
-    return undefined;
-  }
+  const parsed = parseJson(Buffer.from(text));
+  const document = parsed.ok ? parsed.value : undefined;
+  return typeof document === "object" && document !== null ? document : undefined;
 }
 
 function asForm(document: object): string | undefined {

@@ -8,11 +8,15 @@ export interface JsonStyle {
 
 const TOKENS = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s{}[\],:"]+/gs;
 
+/** Four times what a sample keeps of a body: indentation grows with the depth, and deep lists would fill the memory. */
+const REFORMATTED_CHARS_MAX = 1024 * 1024;
+
 /**
  * Writes a JSON text with other white space. Strings and numbers keep their source text: parsing them would change
  * large numbers, doubled keys and escapes, and with them the signature.
  *
  * @param source valid JSON
+ * @returns the source when the text would have more than 1 Mi characters
  */
 export function reformatJson(source: string, { indent, comma, colon }: JsonStyle): string {
   const tokens = source.match(TOKENS) ?? [];
@@ -21,6 +25,7 @@ export function reformatJson(source: string, { indent, comma, colon }: JsonStyle
   let depth = 0;
   for (let at = 0; at < tokens.length; at++) {
     const token = tokens[at]!;
+    if (text.length + depth * indent.length > REFORMATTED_CHARS_MAX) return source;
     if (token === "{" || token === "[") {
       const next = tokens[at + 1];
       if (next === "}" || next === "]") {
