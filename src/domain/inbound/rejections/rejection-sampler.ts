@@ -96,7 +96,11 @@ export class RejectionSampler implements RefusalSink {
       label: "outcome",
       values: ["stored", "limited", "dropped", "no_tenant", "lost"],
     });
-    runtime.shutdown.add("rejection samples", () => this.flush());
+    runtime.shutdown.add("rejection samples", async () => {
+      // What came while it ran is not in it.
+      await this.#running;
+      await this.flush();
+    });
   }
 
   add(refused: RefusedRequest): void {
