@@ -223,13 +223,18 @@ export class Sender {
   #sweepIdle(): void {
     const nowMs = performance.now();
     const idle: Connection[] = [];
+    const forgotten = new Set<Destination>();
     for (const [key, destination] of this.#destinations) {
       const isForgotten = destination.sweep(nowMs);
       idle.push(...destination.idle);
       if (!isForgotten) continue;
       this.#destinations.delete(key);
-      for (const [url, route] of this.#routes) {
-        if (route.destination === destination) this.#routes.delete(url);
+      forgotten.add(destination);
+    }
+    // Once for all of them: thousands of destinations can be forgotten in one sweep.
+    if (forgotten.size > 0) {
+      for (const [url, { destination }] of this.#routes) {
+        if (forgotten.has(destination)) this.#routes.delete(url);
       }
     }
     if (idle.length <= IDLE_MAX) return;
