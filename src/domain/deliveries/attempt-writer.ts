@@ -26,14 +26,19 @@ export interface AttemptRow extends AttemptFacts {
 const text = (value: string | null): string | null => (value === null ? null : storableText(value));
 const bytes = (value: string | null): Uint8Array | null => (value === null ? null : Buffer.from(value));
 
-/** Inserts attempts in one statement; one that is there already stays. @param tx role hub_system */
-export async function insertAttempts(tx: Transaction, rows: readonly AttemptRow[]): Promise<void> {
-  if (rows.length === 0) return;
+/**
+ * Inserts attempts in one statement; one that is there already stays.
+ *
+ * @param tx role hub_system
+ * @returns how many were not there
+ */
+export async function insertAttempts(tx: Transaction, rows: readonly AttemptRow[]): Promise<number> {
+  if (rows.length === 0) return 0;
   const plain = (pick: (row: AttemptRow) => string | number | null): string => plainArrayText(rows.map(pick));
   const quoted = (pick: (row: AttemptRow) => string | null): string => quotedArrayText(rows.map(pick));
   const dueMs = ({ next }: AttemptRow): number | null =>
     next.status === "RETRYING" ? next.nextRetryAtMs : null;
-  await tx`
+  const inserted = await tx`
     insert into webhook_deliveries (
       id, created_at, tenant_id, subscription_id, delivery_id, event_type, event_id, event_created_at, payload,
       attempt_number, request_url, request_headers, request_body, response_status, response_headers, response_body,
@@ -73,4 +78,5 @@ export async function insertAttempts(tx: Transaction, rows: readonly AttemptRow[
       request_url, request_headers, request_body, response_status, response_headers, response_body, response_time_ms,
       status, error_code, error_message, due_ms, correlation_id, traceparent, trigger, replay_id)
     on conflict do nothing`;
+  return inserted.count;
 }
