@@ -325,11 +325,8 @@ export class PartitionDeliveries implements PartitionSession {
     this.#heldLookAtMs = nowMs + HELD_LOOK_MS;
     const { due } = deliveryKeys(this.owned.partition);
     const ids = await client.zrangebyscore(due, HELD, "+inf", "LIMIT", 0, HELD_LOOK_MAX);
-    const resumed: string[] = [];
-    for (const id of ids) {
-      const subscription = await subscriptions.find(id);
-      if (subscription === undefined || subscription.status === "ACTIVE") resumed.push(id);
-    }
+    const found = await Promise.all(ids.map((id) => subscriptions.find(id)));
+    const resumed = ids.filter((_, index) => (found[index]?.status ?? "ACTIVE") === "ACTIVE");
     if (resumed.length > 0) await this.#release(resumed);
   }
 
@@ -385,7 +382,8 @@ export class PartitionDeliveries implements PartitionSession {
     this.#tidyAtMs = nowMs + IDLE_MS;
     for (const [id, lane] of this.#lanes) {
       const idleMs = lane.isSlow ? IDLE_SLOW_MS : IDLE_MS;
-      if (lane.held.size === 0 && !lane.isLoading && nowMs - lane.lastUsedMs > idleMs) this.#lanes.delete(id);
+      const isInUse = lane.held.size > 0 || lane.isLoading || lane.blockedUntilMs > nowMs;
+      if (!isInUse && nowMs - lane.lastUsedMs > idleMs) this.#lanes.delete(id);
     }
   }
 
