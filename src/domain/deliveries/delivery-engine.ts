@@ -86,7 +86,7 @@ export class DeliveryEngine {
       events: new EventShelf(runtime),
       turns: this.#turns,
       memory: this.#memory,
-      finish: (finished) => this.#finisher.add(finished),
+      finish: (finished) => void this.#book(finished),
     };
     this.#outcomes = createFastCounter(runtime.metrics, {
       name: "hub_delivery_attempts_total",
@@ -255,9 +255,14 @@ export class DeliveryEngine {
     );
     this.#turns.end(lane, delivery);
     session?.refill(lane);
-    const made = this.#madeAttempt(lane, delivery, attempt);
-    if (delivery.enqueued !== undefined) await delivery.enqueued.catch(() => undefined);
-    this.#finish(lane, delivery, made);
+    this.#finish(lane, delivery, this.#madeAttempt(lane, delivery, attempt));
+  }
+
+  /** Hands over what is decided once the queue has it: booked before, it would be marked as taken for good. */
+  async #book(finished: FinishedDelivery): Promise<void> {
+    const { enqueued } = finished.delivery;
+    if (enqueued !== undefined) await enqueued.catch(() => undefined);
+    this.#finisher.add(finished);
   }
 
   /** Nothing was sent: there is no result to be stored. */
@@ -304,7 +309,7 @@ export class DeliveryEngine {
       next.status === "RETRYING"
         ? { dueMs: next.nextRetryAtMs }
         : { outcome: isDelivered ? "delivered" : "failed" };
-    this.#finisher.add({
+    void this.#book({
       owned: lane.owned,
       tenantId: lane.tenantId,
       delivery,
@@ -316,7 +321,7 @@ export class DeliveryEngine {
 
   #leave(lane: Lane, delivery: Delivery, leaves: FinishedDelivery["leaves"]): void {
     const { owned, tenantId } = lane;
-    this.#finisher.add({ owned, tenantId, delivery, attempt: undefined, leaves, mayClearFailures: false });
+    void this.#book({ owned, tenantId, delivery, attempt: undefined, leaves, mayClearFailures: false });
   }
 
   #registerGauges(): void {
