@@ -45,14 +45,17 @@ export async function openEventStream(
     return true;
   };
   const timers: ReturnType<typeof setTimeout>[] = [];
+  let isOver = false;
   const end = (): void => {
+    isOver = true;
     for (const timer of timers) clearTimeout(timer);
     leave();
   };
   const close = (): void => {
+    // Closing what the reader's own leaving has closed would throw.
+    if (isOver) return;
     end();
-    // Closed already by the reader's own leaving.
-    if (controller.desiredSize !== null) controller.close();
+    controller.close();
   };
   const stream = new ReadableStream<Uint8Array>(
     {
@@ -71,10 +74,13 @@ export async function openEventStream(
     send: (row) => write(messageOf(row)),
     close,
   });
-  timers.push(
-    setInterval(() => write(": beat\n\n") || close(), BEAT_EVERY_MS),
-    setTimeout(close, LIFETIME_MS),
-  );
+  // It may have been let go while it was still joining.
+  if (!isOver) {
+    timers.push(
+      setInterval(() => write(": beat\n\n") || close(), BEAT_EVERY_MS),
+      setTimeout(close, LIFETIME_MS),
+    );
+  }
   return new Response(stream, {
     headers: { "content-type": "text/event-stream; charset=utf-8", "x-accel-buffering": "no" },
   });

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Server } from "bun";
 import { announceStored } from "../../src/domain/events/announce-stored.ts";
+import { LiveFeed } from "../../src/domain/events/live-feed.ts";
 import { serveEdge } from "../../src/edge/serve.ts";
 import { loadConfig } from "../../src/platform/config.ts";
 import { retryUntil } from "../../src/platform/process/retry-until.ts";
@@ -99,6 +100,26 @@ describe("GET /api/v1/events/stream", () => {
       data: { n: 1 },
     });
     await view.stop();
+  });
+
+  test("closes no stream whose reader has left while its events were being read", async () => {
+    const tenant = await hub.newTenant();
+    const feed = new LiveFeed(hub.runtime);
+    const closed: string[] = [];
+    const viewer = (name: string) => ({
+      ctx: tenant.ctx,
+      pattern: undefined,
+      send: () => true,
+      close: () => void closed.push(name),
+    });
+    // Postgres reads no such time, so that the read fails.
+    const after = { createdAtMs: 8_640_000_000_000_000, id: crypto.randomUUID() };
+    (await feed.join({ ...viewer("first"), after: undefined }))();
+    const leave = await feed.join({ ...viewer("left"), after });
+    await Promise.resolve();
+    leave();
+    await feed.join({ ...viewer("stayed"), after });
+    await until(() => expect(closed).toEqual(["stayed"]));
   });
 
   test("narrows to a type", async () => {

@@ -27,7 +27,7 @@ const VIEWERS_PER_TENANT_MAX = 20;
 const LOOK_BACK_MS = 60_000;
 const REMEMBERED_MAX = 10_000;
 const PAGE_ROWS = 200;
-/** Events that a returning viewer is sent at most; older ones are in the list. */
+/** Events that a returning viewer is sent at most, the oldest first; those between them and now are in the list. */
 const RESUME_ROWS_MAX = 10_000;
 
 /** What one viewer has seen. */
@@ -60,7 +60,7 @@ export class LiveFeed {
    * Adds a viewer: first it gets what it missed since `after`, then what comes.
    *
    * @returns ends it
-   * @throws HubError 403 `forbidden`; 503 `unavailable` when there are too many already
+   * @throws HubError 403 `forbidden`; 503 `unavailable` when there are too many already, or Redis is away
    */
   async join(viewer: LiveViewer): Promise<() => void> {
     const { ctx } = viewer;
@@ -78,8 +78,23 @@ export class LiveFeed {
       seat.sent.add(viewer.after.id);
       this.#enqueue(seat, () => this.#resume(seat, viewer.after!));
     }
-    await this.#listening;
+    try {
+      await this.#listening;
+    } catch (error) {
+      // The next viewer tries again, and this one's seat is free for it.
+      this.#listening = undefined;
+      this.#leave(seat);
+      this.#runtime.log.warn({ err: error }, "live views cannot listen");
+      throw new HubError("unavailable", undefined, { retryAfterSeconds: 1 });
+    }
     return () => this.#leave(seat);
+  }
+
+  /** Lets a viewer go; one that left by itself has closed its stream already. */
+  #dismiss(seat: Seat): void {
+    if (seat.gone) return;
+    this.#leave(seat);
+    seat.viewer.close();
   }
 
   #leave(seat: Seat): void {
@@ -94,8 +109,7 @@ export class LiveFeed {
 
   #closeAll(): void {
     for (const seat of [...this.#seats.values()].flatMap((seats) => [...seats])) {
-      this.#leave(seat);
-      seat.viewer.close();
+      this.#dismiss(seat);
     }
   }
 
@@ -156,8 +170,7 @@ export class LiveFeed {
       await read();
     } catch (error) {
       this.#runtime.log.warn({ err: error }, "live view not read");
-      this.#leave(seat);
-      seat.viewer.close();
+      this.#dismiss(seat);
     }
   }
 
@@ -167,9 +180,7 @@ export class LiveFeed {
       if (seat.gone || sent.has(row.id)) continue;
       remember(sent, row.id);
       if (viewer.pattern !== undefined && !matchesPattern(viewer.pattern, row.type)) continue;
-      if (viewer.send(row)) continue;
-      this.#leave(seat);
-      viewer.close();
+      if (!viewer.send(row)) this.#dismiss(seat);
     }
   }
 }
