@@ -96,8 +96,9 @@ function createIntake(deps: IntakeDeps, client: RedisClient): () => Promise<numb
         entries.filter((entry): entry is [string, string[]] => entry[1] !== null),
       );
       const ids = entries.map(([id]) => id);
-      await client.xack(EVENT_INTAKE_KEY, WORKER_GROUP, ...ids);
+      // Deleted first: what is only deleted is still pending and read again, what is only acknowledged would stay for ever.
       await client.xdel(EVENT_INTAKE_KEY, ...ids);
+      await client.xack(EVENT_INTAKE_KEY, WORKER_GROUP, ...ids);
     } catch (error) {
       // They are pending now, and are read as such.
       from = "0";
