@@ -19,8 +19,8 @@ export interface ListEventsInput extends PageInput {
   to?: string | undefined;
 }
 
-/** Version of this cursor's form; ids of events tell no time, so that it names both. */
-const CURSOR = /^2:(\d{1,15}):(.+)$/;
+/** Version of this cursor's form; ids of events tell no time, so that it names both. Postgres reads no year above 9999. */
+const CURSOR = /^2:(\d{1,14}):(.+)$/;
 
 /**
  * A page of the tenant's events, newest first by acceptance. An event is listed once it was fanned out, milliseconds
