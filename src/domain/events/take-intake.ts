@@ -62,7 +62,7 @@ async function takeOfTenant(
       source: "API" as const,
       correlationId,
       traceparent,
-      acceptedAt: msOf(entry.entryId),
+      acceptedAt: acceptedAtOf(entry.entryId, deps.runtime.clock.nowMs()),
     });
   }
   if (items.length > 0) await deps.publisher.publish(tenantId, items);
@@ -94,7 +94,7 @@ async function bury(
     body: fits ? dataText : null,
     fields: { ...entry.fields, entryId },
     correlationId: correlationId === undefined ? null : storableText(correlationId),
-    createdAt: new Date(msOf(entryId)),
+    createdAt: new Date(acceptedAtOf(entryId, runtime.clock.nowMs())),
   });
 }
 
@@ -122,9 +122,22 @@ async function keepStray(runtime: Runtime, entry: IntakeEntry): Promise<void> {
 
 const msOf = (entryId: string): number => Number.parseInt(entryId, 10);
 
+/** Times that a right clock puts into stream ids; other ids were made up, for example from nanoseconds. */
+const AHEAD_MAX_MS = 86_400_000;
+const BACK_MAX_MS = 365 * 86_400_000;
+
+/** When an entry came in: the time of its id, or now where that is none. */
+function acceptedAtOf(entryId: string, nowMs: number): number {
+  const ms = msOf(entryId);
+  return ms > nowMs - BACK_MAX_MS && ms < nowMs + AHEAD_MAX_MS ? ms : nowMs;
+}
+
+/** Largest time of a UUIDv7. */
+const UUID_MS_MAX = 2 ** 48 - 1;
+
 /** Id of an entry's dead letter: a UUIDv7 of the entry's time, the same at every repetition. */
 function letterId(entryId: string): string {
   const hash = createHash("sha256").update(entryId).digest("hex");
-  const start = floorId(msOf(entryId)).slice(0, 15);
+  const start = floorId(Math.min(msOf(entryId), UUID_MS_MAX)).slice(0, 15);
   return `${start}${hash.slice(0, 3)}-8${hash.slice(3, 6)}-${hash.slice(6, 18)}`;
 }
