@@ -17,7 +17,8 @@ const PREVIOUS_SECRETS_MAX = 4;
 
 /**
  * Replaces the signing secret. Deliveries carry a signature of the old one too during the overlap (0 to 7 days, one day
- * when left out), so that the receiver can change over without losing an event.
+ * when left out), so that the receiver can change over without losing an event. Without an overlap every older secret
+ * ends.
  *
  * @throws HubError 403 `forbidden`; 404 `not_found`; 422 `invalid_input` for a secret that does not suit the signature
  */
@@ -35,7 +36,9 @@ export async function rotateSubscriptionSecret(
     const secret = newSubscriptionSecret(form, input.secretKey);
     const nowMs = ctx.runtime.clock.nowMs();
     const expiresAt = new Date(nowMs + overlapSeconds * 1000).toISOString();
-    const previous = row.previousSecrets.filter((old) => Date.parse(old.expiresAt) > nowMs);
+    // Without an overlap nothing is signed with any of the older ones, which the answer says too.
+    const previous =
+      overlapSeconds > 0 ? row.previousSecrets.filter((old) => Date.parse(old.expiresAt) > nowMs) : [];
     if (overlapSeconds > 0 && row.secretKey !== null) {
       // A blob is bound to its field, so the old secret is opened and sealed anew for the field that it moves to.
       const old = await openSecret(ctx.runtime, tx, { ...place, column: "secret_key" }, row.secretKey);
