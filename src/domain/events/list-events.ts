@@ -19,7 +19,7 @@ export interface ListEventsInput extends PageInput {
   to?: string | undefined;
 }
 
-/** Version of this cursor's form; ids of events tell no time, so that it names both. Beyond 9999 Postgres reads no ISO time. */
+/** Version of this cursor's form; ids tell no time, so that it names both. Postgres reads no ISO time beyond 9999. */
 const CURSOR = /^2:(\d{1,14}):(.+)$/;
 
 /**
