@@ -95,16 +95,6 @@ export interface EventMessage {
 }
 
 /**
- * Writes an event as the flat field list of a stream entry.
- *
- * @param data JSON text; left out of the entry when it lies in Postgres
- */
-export function encodeEventEntry(message: EventMessage, data: string): string[] {
-  const meta = JSON.stringify(message);
-  return message.bodyEncoding === "large" ? ["m", meta] : ["m", meta, "b", data];
-}
-
-/**
  * Reads an event's stream entry. `data` is undefined when it is large: then it is in Postgres.
  *
  * @throws SyntaxError or TypeError when the entry is none of ours
@@ -137,5 +127,3 @@ export type EventOutcome = (typeof EVENT_OUTCOMES)[number];
 
 /** Outcomes that end a delivery; with what waits, is in flight or held they equal `accepted`. */
 export const DELIVERY_OUTCOMES = ["delivered", "failed", "cancelled"] as const;
-
-export type DeliveryOutcome = (typeof DELIVERY_OUTCOMES)[number];
