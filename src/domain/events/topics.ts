@@ -124,6 +124,3 @@ export function decodeEventEntry(fields: readonly string[]): {
 export const EVENT_OUTCOMES = ["processed", "filtered", "duplicate", "dead", "cancelled"] as const;
 
 export type EventOutcome = (typeof EVENT_OUTCOMES)[number];
-
-/** Outcomes that end a delivery; with what waits, is in flight or held they equal `accepted`. */
-export const DELIVERY_OUTCOMES = ["delivered", "failed", "cancelled"] as const;
