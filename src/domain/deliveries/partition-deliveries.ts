@@ -59,6 +59,8 @@ export class PartitionDeliveries implements PartitionSession {
   #polling: Promise<void> = Promise.resolve();
   #isAwake = false;
   #heldLookAtMs = 0;
+  /** Calls of take.lua, which knows by their number those that the connection sends twice. */
+  #takes = 0;
   #tidyAtMs = 0;
 
   constructor(deps: PartitionDeps, owned: OwnedPartition) {
@@ -237,7 +239,10 @@ export class PartitionDeliveries implements PartitionSession {
     try {
       const queues = plan.map(({ lane }) => deliveryQueueKey(this.owned.partition, lane.subscriptionId));
       const args = plan.flatMap(({ lane, count }) => [lane.subscriptionId, count]);
-      const reply = await scripts.take([owner, due, ...queues], [this.owned.token, TAKEN, ...args]);
+      const reply = await scripts.take(
+        [owner, due, ...queues],
+        [this.owned.token, TAKEN, ++this.#takes, ...args],
+      );
       if (!Array.isArray(reply)) return;
       const taken: TakenMember[] = [];
       for (const [index, members] of (reply as string[][]).entries()) {
@@ -353,7 +358,7 @@ export class PartitionDeliveries implements PartitionSession {
     const lane = this.lane(subscriptionId, tenantId);
     const reply = await this.#deps.scripts.take(
       [owner, due, deliveryQueueKey(this.owned.partition, subscriptionId)],
-      [this.owned.token, TAKEN, subscriptionId, TAKE_MAX],
+      [this.owned.token, TAKEN, ++this.#takes, subscriptionId, TAKE_MAX],
     );
     if (!Array.isArray(reply)) return;
     const members = (reply as string[][])[0]!.filter((member) => !lane.held.has(member));
