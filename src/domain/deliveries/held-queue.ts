@@ -33,6 +33,8 @@ export async function heldQueue(
   let inMemory: string[] = [];
   await Bun.sleep(ROWS_WAIT_MS);
   for (let start = 0; mayGoOn(); start += PAGE_SIZE) {
+    // A lane that is forgotten meanwhile would not hear of a resume.
+    lane.lastUsedMs = runtime.clock.nowMs();
     const members = await client.zrange(queue, String(start), String(start + PAGE_SIZE - 1));
     await show(members.filter((member) => !lane.held.has(member)));
     inMemory.push(...members.filter((member) => lane.held.has(member)));
