@@ -12,8 +12,8 @@ import { countReplayable, findDelivery, insertReplay } from "./replay-store.ts";
  * `webhook-id` and a `hub-replay` header. The work is a job; this answers when it is stored.
  *
  * @returns the job's id, null for a dry run, and how many deliveries it will send
- * @throws HubError 403 `forbidden`; 404 `not_found`; 409 `conflict` for a delivery that is still under way, was a test, or
- * whose event is no longer kept; 422 `invalid_input`
+ * @throws HubError 403 `forbidden`; 404 `not_found`; 409 `conflict` for a delivery that is still under way or was a
+ * test; 422 `invalid_input`
  */
 export async function replayDeliveries(
   ctx: Context,
