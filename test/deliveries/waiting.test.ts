@@ -14,6 +14,9 @@ import {
   until,
 } from "./delivery-fixture.ts";
 
+/** A loaded machine writes what was in memory at the pause in its own time. */
+const BOOKED_MS = 60_000;
+
 let fixture: DeliveryFixture;
 let worker: Awaited<ReturnType<typeof startWorker>>;
 
@@ -85,10 +88,14 @@ describe("deliveries that wait", () => {
     await until("more arrived", () => sent.size > 5_000);
     await sweep();
     await setSubscriptionStatus(fixture.ctx, { id, status: "PAUSED" });
-    await until("everything is stored and booked", async () => {
-      const books = await checkDeliveryConservation(fixture.runtime);
-      return books.taken === 0 && books.difference === 0 && books.live === count - sent.size;
-    });
+    await until(
+      "everything is stored and booked",
+      async () => {
+        const books = await checkDeliveryConservation(fixture.runtime);
+        return books.taken === 0 && books.difference === 0 && books.live === count - sent.size;
+      },
+      BOOKED_MS,
+    );
     expect(twice).toBe(0);
     await until("what waits is held", async () =>
       (await openOf(fixture, id)).every(({ status }) => status === "HELD"),
