@@ -38,13 +38,13 @@ async function sweep(): Promise<void> {
 }
 
 describe("deliveries that wait", () => {
-  test("100,000 of them, overdue, with the sweeper running: nothing is sent twice", async () => {
+  test("all overdue, with the sweeper running: nothing is sent twice", async () => {
     const type = "order.waiting";
     const receiver = new Receiver();
     const { id } = await fixture.subscribe(receiver.url, { eventTypes: [type], status: "PAUSED" });
     const { sqlSystem, redis, config } = fixture.runtime;
     // Events, open deliveries and queue of a subscription that has waited for hours.
-    const count = 100_000;
+    const count = Number(process.env["WAITING_DELIVERIES"] ?? 20_000);
     const createdAt = new Date(Date.now() - 3_600_000);
     const eventIds = Array.from({ length: count }, () => newId());
     const due = new Date(Date.now() - 600_000);

@@ -83,11 +83,11 @@ export const TEST_STEPS: readonly Step[] = [
 /** `bun run test:long` */
 export const LONG_STEPS: readonly Step[] = [
   ...CHECKS,
-  INTEGRATION,
+  { ...INTEGRATION, env: { WAITING_DELIVERIES: "100000" } },
   {
     ...INTEGRATION,
     name: "unit and integration on Redis Cluster",
-    env: { TEST_REDIS: "cluster" },
+    env: { TEST_REDIS: "cluster", WAITING_DELIVERIES: "100000" },
     timeoutMs: 20 * MINUTE_MS,
   },
   ...WHOLE_HUB,
