@@ -1,11 +1,11 @@
 import type { Delivery } from "./delivery-work.ts";
 import type { Lane } from "./lane.ts";
 
-/** Deliveries in flight of one process: Bun keeps 64 idle sockets, above that every request makes a new connection. */
+/**
+ * Deliveries of one process from their start until their result is committed: all that a kill can make happen twice. Few
+ * enough that every request finds a kept connection.
+ */
 export const SLOTS = 64;
-
-/** Results that may wait to be stored before nothing more is sent: with the slots, what a kill can make happen twice. */
-export const UNSTORED_MAX = 192;
 
 /** Slots that subscriptions which time out share. */
 export const SLOW_SLOTS = SLOTS / 4;
@@ -30,7 +30,8 @@ export class LaneTurns {
   /** Lanes with something to send, by tenant, both in the order of their turns. */
   readonly #tenants = new Map<string, Lane[]>();
   readonly #slowWaiting: Lane[] = [];
-  #used = 0;
+  #inFlight = 0;
+  /** Over, and the result is not committed: their slots are still taken. */
   #unstored = 0;
   /** What was sent by lanes that were slow at the time. */
   readonly #slow = new Set<Delivery>();
@@ -42,7 +43,7 @@ export class LaneTurns {
 
   /** Deliveries in flight. */
   get used(): number {
-    return this.#used;
+    return this.#inFlight;
   }
 
   /** The lane may have something to send. */
@@ -57,10 +58,10 @@ export class LaneTurns {
     this.#pump();
   }
 
-  /** A delivery that was sent is over; its result counts as unstored until `free` is called. */
+  /** A delivery that was sent is over; its slot is taken until `free` is called. */
   end(lane: Lane, delivery: Delivery): void {
     lane.end(delivery);
-    this.#used--;
+    this.#inFlight--;
     this.#unstored++;
     this.#slow.delete(delivery);
     this.#enlist(lane);
@@ -98,7 +99,7 @@ export class LaneTurns {
     this.#enlistSlow();
     const nowMs = this.#options.nowMs();
     for (const [tenantId, lanes] of this.#tenants) {
-      if (this.#used >= SLOTS || this.#unstored >= UNSTORED_MAX) break;
+      if (this.#inFlight + this.#unstored >= SLOTS) break;
       const lane = lanes.shift()!;
       // The tenant goes to the end of the turn; a Map visits what is added while it is walked.
       this.#tenants.delete(tenantId);
@@ -116,7 +117,7 @@ export class LaneTurns {
 
   /** Starts one delivery of the lane if it may, and puts it back into the turn if it has more. */
   #startOne(lane: Lane, nowMs: number): void {
-    if (!lane.mayStart(SLOTS - this.#used, nowMs)) return this.#wakeAt(lane, lane.blockedUntilMs, nowMs);
+    if (!lane.mayStart(SLOTS - this.#inFlight, nowMs)) return this.#wakeAt(lane, lane.blockedUntilMs, nowMs);
     if (lane.isSlow && this.#slow.size >= SLOW_SLOTS) {
       lane.isQueued = true;
       this.#slowWaiting.push(lane);
@@ -127,7 +128,7 @@ export class LaneTurns {
       lane.blockedUntilMs = nowMs + waitMs;
       return this.#wakeAt(lane, lane.blockedUntilMs, nowMs);
     }
-    this.#used++;
+    this.#inFlight++;
     const delivery = lane.start(nowMs);
     if (lane.isSlow) this.#slow.add(delivery);
     this.#enlist(lane);

@@ -1,4 +1,4 @@
-import { deliveryKeys, deliveryQueueKey } from "../../platform/redis/keys.ts";
+import { deliveryKeys } from "../../platform/redis/keys.ts";
 import type { RedisClient } from "../../platform/redis/script.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import type { PartitionSession } from "../../platform/streams/partition-owners.ts";
@@ -13,7 +13,8 @@ import { loadDeliveries, type TakenMember } from "./load-deliveries.ts";
 import type { HeldMemory } from "./held-memory.ts";
 import { reindexQueues, takeOverPartition } from "./partition-index.ts";
 import { releaseOpen, tenantOfSubscription } from "./open-delivery-store.ts";
-import { HELD, TAKEN } from "./scores.ts";
+import { HELD } from "./scores.ts";
+import { takeDeliveries } from "./take-deliveries.ts";
 
 /** What the partitions of one process share. */
 export interface PartitionDeps {
@@ -38,7 +39,7 @@ const TAKE_MAX = 500;
 const POSTPONE_MS = 500;
 /** How often held subscriptions are looked at, in case the message of a resume was lost. */
 const HELD_LOOK_MS = 1_000;
-const HELD_LOOK_MAX = 1_000;
+const HELD_LOOK_PAGE = 1_000;
 /** Idle lanes are forgotten; slow ones later, because what they learned is to last. */
 const IDLE_MS = 10_000;
 const IDLE_SLOW_MS = 300_000;
@@ -59,6 +60,8 @@ export class PartitionDeliveries implements PartitionSession {
   #polling: Promise<void> = Promise.resolve();
   #isAwake = false;
   #heldLookAtMs = 0;
+  /** Held subscriptions that were looked at in this round; the next look goes on behind them. */
+  #heldLooked = 0;
   /** Calls of take.lua, which knows by their number those that the connection sends twice. */
   #takes = 0;
   #tidyAtMs = 0;
@@ -224,8 +227,6 @@ export class PartitionDeliveries implements PartitionSession {
 
   /** Takes as much of the lanes' queues as they have room for, loads it and gives it to them. */
   async #take(lanes: readonly Lane[]): Promise<void> {
-    const { scripts } = this.#deps;
-    const { owner, due } = deliveryKeys(this.owned.partition);
     const plan: { lane: Lane; count: number }[] = [];
     let total = 0;
     for (const lane of lanes) {
@@ -237,15 +238,10 @@ export class PartitionDeliveries implements PartitionSession {
     }
     if (plan.length === 0) return;
     try {
-      const queues = plan.map(({ lane }) => deliveryQueueKey(this.owned.partition, lane.subscriptionId));
-      const args = plan.flatMap(({ lane, count }) => [lane.subscriptionId, count]);
-      const reply = await scripts.take(
-        [owner, due, ...queues],
-        [this.owned.token, TAKEN, ++this.#takes, ...args],
-      );
-      if (!Array.isArray(reply)) return;
+      const wanted = plan.map(({ lane, count }) => ({ subscriptionId: lane.subscriptionId, count }));
+      const reply = await takeDeliveries(this.#deps, this.owned, wanted, ++this.#takes);
       const taken: TakenMember[] = [];
-      for (const [index, members] of (reply as string[][]).entries()) {
+      for (const [index, members] of reply.entries()) {
         const { lane, count } = plan[index]!;
         lane.hasMore = members.length === count;
         for (const member of members) {
@@ -329,10 +325,12 @@ export class PartitionDeliveries implements PartitionSession {
     if (nowMs < this.#heldLookAtMs) return;
     this.#heldLookAtMs = nowMs + HELD_LOOK_MS;
     const { due } = deliveryKeys(this.owned.partition);
-    const ids = await client.zrangebyscore(due, HELD, "+inf", "LIMIT", 0, HELD_LOOK_MAX);
+    const ids = await client.zrangebyscore(due, HELD, "+inf", "LIMIT", this.#heldLooked, HELD_LOOK_PAGE);
     const found = await Promise.all(ids.map((id) => subscriptions.find(id)));
     const resumed = ids.filter((_, index) => (found[index]?.status ?? "ACTIVE") === "ACTIVE");
     if (resumed.length > 0) await this.#release(resumed);
+    // What is released leaves the held ones, so that those behind it move up.
+    this.#heldLooked = ids.length < HELD_LOOK_PAGE ? 0 : this.#heldLooked + ids.length - resumed.length;
   }
 
   /** The queues of subscriptions that are active again, or deleted, are looked at by their due times. */
@@ -354,14 +352,10 @@ export class PartitionDeliveries implements PartitionSession {
   async #cancel(subscriptionId: string): Promise<void> {
     const tenantId = await tenantOfSubscription(this.#deps.runtime.sqlSystem, subscriptionId);
     if (tenantId === undefined) return reindexQueues(this.#deps.scripts, this.owned, [subscriptionId, HELD]);
-    const { owner, due } = deliveryKeys(this.owned.partition);
     const lane = this.lane(subscriptionId, tenantId);
-    const reply = await this.#deps.scripts.take(
-      [owner, due, deliveryQueueKey(this.owned.partition, subscriptionId)],
-      [this.owned.token, TAKEN, ++this.#takes, subscriptionId, TAKE_MAX],
-    );
-    if (!Array.isArray(reply)) return;
-    const members = (reply as string[][])[0]!.filter((member) => !lane.held.has(member));
+    const wanted = [{ subscriptionId, count: TAKE_MAX }];
+    const [taken = []] = await takeDeliveries(this.#deps, this.owned, wanted, ++this.#takes);
+    const members = taken.filter((member) => !lane.held.has(member));
     for (const member of members) lane.held.add(member);
     await this.#load(
       members.map((member) => ({ lane, member })),
