@@ -14,6 +14,8 @@ export interface EventServices {
   liveFeed: LiveFeed;
 }
 
+const LISTEN_AGAIN_MS = 1_000;
+
 const opened = new WeakMap<Runtime, EventServices>();
 
 /** The process's one publisher, catalogue and feed of live views. */
@@ -24,16 +26,25 @@ export function eventServicesOf(runtime: Runtime): EventServices {
   const publisher = new EventPublisher(runtime, startCapacityPoller(runtime, eventKeys));
   const services = { publishing: { publisher, catalogue }, liveFeed: new LiveFeed(runtime) };
   opened.set(runtime, services);
-  listen(runtime, catalogue).catch((error: unknown) => {
-    runtime.log.warn({ err: error }, "changes of event types and subscriptions arrive late");
-  });
+  void untilListening(runtime, "event types", () =>
+    subscribeInvalidation(runtime, {
+      handlers: { event_type: (tenantId) => catalogue.invalidate(tenantId) },
+      onReconnect: () => catalogue.clear(),
+    }),
+  );
+  void untilListening(runtime, "subscriptions", () => followSubscriptions(runtime));
   return services;
 }
 
-async function listen(runtime: Runtime, catalogue: EventTypeCatalogue): Promise<void> {
-  await subscribeInvalidation(runtime, {
-    handlers: { event_type: (tenantId) => catalogue.invalidate(tenantId) },
-    onReconnect: () => catalogue.clear(),
-  });
-  await followSubscriptions(runtime);
+/** Redis may refuse at first; until it does not, changes arrive as late as the caches' time says. */
+async function untilListening(runtime: Runtime, noun: string, listen: () => Promise<void>): Promise<void> {
+  while (!runtime.shutdown.started) {
+    try {
+      await listen();
+      return;
+    } catch (error) {
+      runtime.log.warn({ err: error }, `changes of ${noun} arrive late`);
+      await Bun.sleep(LISTEN_AGAIN_MS);
+    }
+  }
 }

@@ -9,6 +9,12 @@ import { isUuid } from "../platform/uuid.ts";
 /** Bytes that wait for one reader; more, and it is let go. */
 const BUFFER_BYTES_MAX = 1024 * 1024;
 
+/** A page of events fits when this much is free. */
+const ROOM_BYTES = BUFFER_BYTES_MAX / 2;
+
+/** A reader that takes longer to read half of what waits for it holds up nobody; it comes back when it can. */
+const ROOM_TIMEOUT_MS = 10_000;
+
 /** Shorter than the server's idle timeout and than those of usual proxies. */
 const BEAT_EVERY_MS = 15_000;
 
@@ -46,8 +52,23 @@ export async function openEventStream(
   };
   const timers: ReturnType<typeof setTimeout>[] = [];
   let isOver = false;
+  let onRead = (): void => undefined;
+  const hasRoom = (): boolean => (controller.desiredSize ?? 0) >= ROOM_BYTES;
+  const waitForRoom = (): Promise<boolean> => {
+    if (isOver || hasRoom()) return Promise.resolve(!isOver);
+    return new Promise((resolve) => {
+      const settle = (room: boolean): void => {
+        clearTimeout(timer);
+        onRead = () => undefined;
+        resolve(room);
+      };
+      const timer = setTimeout(() => settle(false), ROOM_TIMEOUT_MS);
+      onRead = () => (isOver || hasRoom()) && settle(!isOver);
+    });
+  };
   const end = (): void => {
     isOver = true;
+    onRead();
     for (const timer of timers) clearTimeout(timer);
     leave();
   };
@@ -62,6 +83,7 @@ export async function openEventStream(
       start(started) {
         controller = started;
       },
+      pull: () => onRead(),
       cancel: end,
     },
     new ByteLengthQueuingStrategy({ highWaterMark: BUFFER_BYTES_MAX }),
@@ -72,6 +94,7 @@ export async function openEventStream(
     pattern,
     after,
     send: (row) => write(messageOf(row)),
+    waitForRoom,
     close,
   });
   // It may have been let go while it was still joining.

@@ -1,6 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Server } from "bun";
 import { announceStored } from "../../src/domain/events/announce-stored.ts";
+import { withTenant } from "../../src/domain/context.ts";
+import {
+  type LiveEventRow,
+  type LivePage,
+  readLiveRows,
+  readRowsAfter,
+} from "../../src/domain/events/event-list-store.ts";
 import { LiveFeed } from "../../src/domain/events/live-feed.ts";
 import { serveEdge } from "../../src/edge/serve.ts";
 import { loadConfig } from "../../src/platform/config.ts";
@@ -80,6 +87,23 @@ async function store(tenant: TestTenant, n: number, options: { type?: string; si
   return id;
 }
 
+/** Stores events of 1 MB in a row, in silence. */
+async function storeLarge(tenant: TestTenant, count: number) {
+  const refs = Array.from({ length: count }, () => ({
+    id: crypto.randomUUID(),
+    tenantId: tenant.id,
+    acceptedAt: ++acceptedAt,
+  }));
+  await hub.runtime.sqlSystem`
+    insert into events (id, tenant_id, type, source, payload, payload_size, occurred_at, created_at)
+    select r.id, ${tenant.id}, 'order.created', 'API',
+      convert_to(format('{"n":%s,"text":"%s"}', r.n - 1, repeat('x', 1000000)), 'UTF8'), 1000020, now(), r.at
+    from unnest(${refs.map(({ id }) => id)}::text[]::uuid[],
+                ${refs.map((ref) => new Date(ref.acceptedAt).toISOString())}::text[]::timestamptz[])
+      with ordinality as r(id, at, n)`;
+  return refs;
+}
+
 const until = (holds: () => void): Promise<void> =>
   retryUntil(() => Promise.resolve().then(holds), { everyMs: 10, timeoutMs: 15_000 });
 
@@ -110,6 +134,7 @@ describe("GET /api/v1/events/stream", () => {
       ctx: tenant.ctx,
       pattern: undefined,
       send: () => true,
+      waitForRoom: () => Promise.resolve(true),
       close: () => void closed.push(name),
     });
     // Postgres reads no such time, so that the read fails.
@@ -144,6 +169,81 @@ describe("GET /api/v1/events/stream", () => {
       await until(() => expect(again.numbers()).toEqual([2]));
       await again.stop();
     }
+  });
+
+  test("sends a returning reader events of 1 MB one after the other, as it reads them", async () => {
+    const tenant = await hub.newTenant();
+    const first = await store(tenant, 0);
+    await storeLarge(tenant, 40);
+    const view = await follow(tenant, { lastEventId: first });
+    await until(() => expect(view.numbers()).toEqual(Array.from({ length: 40 }, (_, n) => n)));
+    await view.stop();
+  });
+
+  test("sends a burst of events that are larger together than what it keeps for a reader", async () => {
+    const tenant = await hub.newTenant();
+    const view = await follow(tenant);
+    const refs = await storeLarge(tenant, 20);
+    announceStored(hub.runtime, refs);
+    await until(() => expect(view.numbers()).toEqual(Array.from({ length: 20 }, (_, n) => n)));
+    await view.stop();
+  });
+
+  test("reads no more of the events at a time than fit into a page", async () => {
+    const tenant = await hub.newTenant();
+    const refs = await storeLarge(tenant, 5);
+    const positions = refs.map(({ id, acceptedAt: createdAtMs }) => ({ id, createdAtMs }));
+    const start = { createdAtMs: positions[0]!.createdAtMs - 1, id: positions[0]!.id };
+    const read = (page: LivePage) =>
+      withTenant(tenant.ctx, async (tx) =>
+        [
+          await readRowsAfter(tx, tenant.id, start, page),
+          await readLiveRows(tx, tenant.id, positions, page),
+        ].map(({ rows, isWhole }) => [rows.length, isWhole]),
+      );
+    const page = (rowsMax: number, bytesMax: number) => read({ rowsMax, bytesMax });
+    expect(await page(200, 1)).toEqual([
+      [1, false],
+      [1, false],
+    ]);
+    expect(await page(200, 2_500_000)).toEqual([
+      [3, false],
+      [3, false],
+    ]);
+    expect(await page(2, 10_000_000)).toEqual([
+      [2, false],
+      [2, false],
+    ]);
+    expect(await page(5, 10_000_000)).toEqual([
+      [5, true],
+      [5, true],
+    ]);
+  });
+
+  test("refuses with 503 while Redis refuses its subscription, and comes back with it", async () => {
+    const tenant = await hub.newTenant();
+    const own = createRuntime(loadConfig(hub.env), "edge");
+    const feed = new LiveFeed(own);
+    const viewer = {
+      ctx: { ...tenant.ctx, runtime: own },
+      pattern: undefined,
+      after: undefined,
+      send: (row: LiveEventRow) => seen.push(row.id) > 0,
+      waitForRoom: () => Promise.resolve(true),
+      close: () => undefined,
+    };
+    const seen: string[] = [];
+    const allow = (rule: string) =>
+      Promise.all(masterNodes(hub.runtime.redis).map((node) => node.call("ACL", "SETUSER", "default", rule)));
+    await allow("resetchannels");
+    const refused = await feed.join(viewer).catch((error: unknown) => error);
+    await allow("allchannels");
+    expect(refused).toMatchObject({ code: "unavailable" });
+    const leave = await feed.join(viewer);
+    const id = await store(tenant, 1);
+    await until(() => expect(seen).toEqual([id]));
+    leave();
+    await own.shutdown.run();
   });
 
   test("finds what was stored while its connection to Redis was away", async () => {

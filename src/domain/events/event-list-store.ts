@@ -76,39 +76,73 @@ export async function getEventRow(
   return row;
 }
 
-/** Events with their data, oldest first by acceptance, for a live view. */
+/** An event with its data as JSON text, for a live view. */
 export interface LiveEventRow extends EventListRow {
   data: string;
 }
 
-/** Events by id and time of acceptance. */
+/** Bounds of one read for a live view: as many events as fit, and one at least. */
+export interface LivePage {
+  rowsMax: number;
+  /** Of data. */
+  bytesMax: number;
+}
+
+/** The first of these events, oldest first by acceptance; `isWhole`: there are no others. */
 export async function readLiveRows(
   tx: Transaction,
   tenantId: string,
   refs: readonly EventPosition[],
-): Promise<LiveEventRow[]> {
-  return tx<LiveEventRow[]>`
-    select e.id, e.type, e.source, e.external_id as "externalId", e.ordering_key as "orderingKey",
-      e.schema_version as "schemaVersion", e.payload_size as "dataSize", e.correlation_id as "correlationId",
-      e.occurred_at as "occurredAt", e.created_at as "createdAt", convert_from(e.payload, 'UTF8') as data
-    from unnest(${refs.map(({ id }) => id)}::text[]::uuid[],
-                ${refs.map(({ createdAtMs }) => new Date(createdAtMs).toISOString())}::text[]::timestamptz[]) as r(id, created_at)
-    join events e on e.tenant_id = ${tenantId} and e.id = r.id and e.created_at = r.created_at
-    order by e.created_at, e.id`;
+  page: LivePage,
+): Promise<{ rows: LiveEventRow[]; isWhole: boolean }> {
+  return readFitting(
+    tx,
+    tx`
+      select e.* from unnest(
+        ${refs.map(({ id }) => id)}::text[]::uuid[],
+        ${refs.map(({ createdAtMs }) => new Date(createdAtMs).toISOString())}::text[]::timestamptz[]
+      ) as r(id, created_at)
+      join events e on e.tenant_id = ${tenantId} and e.id = r.id and e.created_at = r.created_at
+      order by e.created_at, e.id limit ${page.rowsMax + 1}`,
+    page,
+  );
 }
 
-/** Events accepted after a position, oldest first. */
+/** Events accepted after a position, oldest first; `isWhole`: there are no others. */
 export async function readRowsAfter(
   tx: Transaction,
   tenantId: string,
   after: EventPosition,
-  limit: number,
-): Promise<LiveEventRow[]> {
-  return tx<LiveEventRow[]>`
-    select ${columns(tx)}, convert_from(payload, 'UTF8') as data from events
-    where tenant_id = ${tenantId} and created_at >= ${new Date(after.createdAtMs)}
-      and (created_at, id) > (${new Date(after.createdAtMs)}, ${after.id}::uuid)
-    order by created_at, id limit ${limit}`;
+  page: LivePage,
+): Promise<{ rows: LiveEventRow[]; isWhole: boolean }> {
+  const at = new Date(after.createdAtMs);
+  return readFitting(
+    tx,
+    tx`
+      select * from events
+      where tenant_id = ${tenantId} and created_at >= ${at} and (created_at, id) > (${at}, ${after.id}::uuid)
+      order by created_at, id limit ${page.rowsMax + 1}`,
+    page,
+  );
+}
+
+/** Data is read of what fits only: its length is known without it. */
+async function readFitting(
+  tx: Transaction,
+  candidates: ReturnType<Transaction>,
+  page: LivePage,
+): Promise<{ rows: LiveEventRow[]; isWhole: boolean }> {
+  const found = await tx<(LiveEventRow & { candidates: number })[]>`
+    select ${columns(tx)}, convert_from(payload, 'UTF8') as data, candidates
+    from (
+      select c.*, (count(*) over ())::int as candidates, row_number() over w as place,
+        sum(octet_length(payload)) over w - octet_length(payload) as bytes_before
+      from (${candidates}) c window w as (order by created_at, id)
+    ) sized
+    where place <= ${page.rowsMax} and bytes_before < ${page.bytesMax}
+    order by created_at, id`;
+  const rows = found.map(({ candidates: _count, ...row }) => row);
+  return { rows, isWhole: rows.length === (found[0]?.candidates ?? 0) };
 }
 
 /** A delivery of an event: its newest attempt, or where it waits. */

@@ -3,7 +3,13 @@ import { subscribe } from "../../platform/redis/subscribe.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import { type Context, requireScope, withTenant } from "../context.ts";
 import { HubError } from "../errors.ts";
-import { type EventPosition, type LiveEventRow, readLiveRows, readRowsAfter } from "./event-list-store.ts";
+import {
+  type EventPosition,
+  type LiveEventRow,
+  type LivePage,
+  readLiveRows,
+  readRowsAfter,
+} from "./event-list-store.ts";
 import { matchesPattern } from "./event-type.ts";
 import type { StoredNotice } from "./announce-stored.ts";
 
@@ -14,8 +20,11 @@ export interface LiveViewer {
   pattern: string | undefined;
   /** Where the viewer was; undefined: from now on. */
   after: EventPosition | undefined;
-  /** Takes an event. @returns false when the viewer is too slow: it is let go, and comes back from where it was */
+  /** Takes an event. @returns false when there is no room for it */
   send(row: LiveEventRow): boolean;
+  /** Resolves when there is room for a page, or with false when the viewer reads too slowly to go on. */
+  waitForRoom(): Promise<boolean>;
+  /** It is let go, and comes back from where it was. */
   close(): void;
 }
 
@@ -26,9 +35,16 @@ const VIEWERS_PER_TENANT_MAX = 20;
 /** How far is looked back after the connection to Redis was away, and ids that are remembered so that none comes twice. */
 const LOOK_BACK_MS = 60_000;
 const REMEMBERED_MAX = 10_000;
-const PAGE_ROWS = 200;
-/** Events that a returning viewer is sent at most, the oldest first; those between them and now are in the list. */
+
+/** What one viewer is sent at a time: with the page before it, it fits into what a connection may keep waiting. */
+const PAGE: LivePage = { rowsMax: 200, bytesMax: 256 * 1024 };
+/** A viewer that has this many events to come back for, or waiting, is let go, so that each has its turn. */
 const RESUME_ROWS_MAX = 10_000;
+const WAITING_MAX = 10_000;
+/** Notices whose page is kept, so that viewers who follow at one pace share a read. */
+const SHARED_PAGES_MAX = 8;
+/** A silent Redis is told to the viewer by then. */
+const LISTEN_TIMEOUT_MS = 3_000;
 
 /** What one viewer has seen. */
 interface Seat {
@@ -36,9 +52,19 @@ interface Seat {
   sent: Set<string>;
   /** Its turn to read; one at a time, so that events keep their order. */
   work: Promise<void>;
+  /** Events that were told of and not yet sent. */
+  waiting: number;
   /** Events that were accepted before are not for it. */
   sinceMs: number;
   gone: boolean;
+}
+
+type Page = Awaited<ReturnType<typeof readLiveRows>>;
+
+/** Events of one tenant that were stored together, and the page of them that was read last. */
+interface Notice {
+  refs: readonly EventPosition[];
+  page: { start: number; read: Promise<Page> } | undefined;
 }
 
 /**
@@ -48,6 +74,7 @@ interface Seat {
 export class LiveFeed {
   readonly #runtime: Runtime;
   readonly #seats = new Map<string, Set<Seat>>();
+  readonly #sharing: Notice[] = [];
   #count = 0;
   #listening: Promise<void> | undefined;
 
@@ -68,21 +95,27 @@ export class LiveFeed {
     const seats = this.#seats.get(ctx.tenantId) ?? new Set<Seat>();
     if (this.#count >= VIEWERS_MAX || seats.size >= VIEWERS_PER_TENANT_MAX)
       throw new HubError("unavailable", "There are too many live views.", { retryAfterSeconds: 30 });
-    this.#listening ??= this.#listen();
+    const listening = this.#listen();
     const nowMs = this.#runtime.clock.nowMs();
-    const seat: Seat = { viewer, sent: new Set(), work: Promise.resolve(), sinceMs: nowMs, gone: false };
+    const seat: Seat = {
+      viewer,
+      sent: new Set(),
+      work: Promise.resolve(),
+      waiting: 0,
+      sinceMs: nowMs,
+      gone: false,
+    };
     this.#seats.set(ctx.tenantId, seats.add(seat));
     this.#count++;
     if (viewer.after !== undefined) {
       seat.sinceMs = Math.min(seat.sinceMs, viewer.after.createdAtMs);
       seat.sent.add(viewer.after.id);
-      this.#enqueue(seat, () => this.#resume(seat, viewer.after!));
+      // What is stored before anybody listens must be found by the read that follows.
+      this.#enqueue(seat, () => listening.then(() => this.#resume(seat, viewer.after!)));
     }
     try {
-      await this.#listening;
+      await Promise.race([listening, Bun.sleep(LISTEN_TIMEOUT_MS).then(refuseSilence)]);
     } catch (error) {
-      // The next viewer tries again, and this one's seat is free for it.
-      this.#listening = undefined;
       this.#leave(seat);
       this.#runtime.log.warn({ err: error }, "live views cannot listen");
       throw new HubError("unavailable", undefined, { retryAfterSeconds: 1 });
@@ -113,27 +146,62 @@ export class LiveFeed {
     }
   }
 
-  async #listen(): Promise<void> {
-    await subscribe(this.#runtime, STORED_EVENTS_CHANNEL, {
+  /** Listens once for all viewers; where that failed, the next one tries again. */
+  #listen(): Promise<void> {
+    this.#listening ??= subscribe(this.#runtime, STORED_EVENTS_CHANNEL, {
       onMessage: (message) => this.#onNotice(JSON.parse(message) as StoredNotice),
       onGap: () => this.#lookBack(),
+    }).catch((error: unknown) => {
+      this.#listening = undefined;
+      throw error;
     });
+    return this.#listening;
   }
 
-  #onNotice(notice: StoredNotice): void {
-    for (const [tenantId, refs] of Object.entries(notice)) {
-      const seats = this.#seats.get(tenantId);
-      if (seats === undefined) continue;
-      const positions = refs.map(([id, createdAtMs]) => ({ id, createdAtMs }));
-      // Read once, by whichever viewer's turn comes first.
-      let rows: Promise<LiveEventRow[]> | undefined;
-      for (const seat of seats) {
-        this.#enqueue(seat, async () => {
-          rows ??= withTenant(seat.viewer.ctx, (tx) => readLiveRows(tx, tenantId, positions));
-          this.#send(seat, await rows);
-        });
+  #onNotice(stored: StoredNotice): void {
+    for (const [tenantId, told] of Object.entries(stored)) {
+      const refs = told.map(([id, createdAtMs]) => ({ id, createdAtMs })).toSorted(byAcceptance);
+      const notice: Notice = { refs, page: undefined };
+      for (const seat of this.#seats.get(tenantId) ?? []) {
+        seat.waiting += refs.length;
+        if (seat.waiting > WAITING_MAX) this.#dismiss(seat);
+        else this.#enqueue(seat, () => this.#tell(seat, notice));
       }
     }
+  }
+
+  /** Sends what a notice tells of, a page at a time. */
+  async #tell(seat: Seat, notice: Notice): Promise<void> {
+    const { refs } = notice;
+    for (let start = 0; start < refs.length && (await this.#mayRead(seat));) {
+      const { rows, isWhole } = await this.#readShared(seat.viewer.ctx, notice, start);
+      this.#send(seat, rows);
+      const last = rows.at(-1);
+      if (last === undefined || isWhole) break;
+      start = refs.findIndex(({ id }) => id === last.id) + 1;
+    }
+    seat.waiting -= refs.length;
+  }
+
+  /** Read once by whichever viewer's turn comes first; a viewer that is behind the others reads for itself. */
+  #readShared(ctx: Context, notice: Notice, start: number): Promise<Page> {
+    if (notice.page?.start === start) return notice.page.read;
+    const rest = notice.refs.slice(start);
+    const read = withTenant(ctx, (tx) => readLiveRows(tx, ctx.tenantId, rest, PAGE));
+    if (notice.page === undefined || notice.page.start < start) {
+      if (notice.page === undefined) this.#sharing.push(notice);
+      notice.page = { start, read };
+      if (this.#sharing.length > SHARED_PAGES_MAX) this.#sharing.shift()!.page = undefined;
+    }
+    return read;
+  }
+
+  /** Nothing is read for a viewer that has no room for it. */
+  async #mayRead(seat: Seat): Promise<boolean> {
+    if (seat.gone) return false;
+    if (await seat.viewer.waitForRoom()) return !seat.gone;
+    this.#dismiss(seat);
+    return false;
   }
 
   /** Finds what no notice told of. */
@@ -148,14 +216,15 @@ export class LiveFeed {
   async #resume(seat: Seat, after: EventPosition): Promise<void> {
     const { ctx } = seat.viewer;
     let position = after;
-    for (let read = 0; read < RESUME_ROWS_MAX && !seat.gone;) {
+    for (let read = 0; await this.#mayRead(seat);) {
       const from = position;
-      const rows = await withTenant(ctx, (tx) => readRowsAfter(tx, ctx.tenantId, from, PAGE_ROWS));
+      const { rows, isWhole } = await withTenant(ctx, (tx) => readRowsAfter(tx, ctx.tenantId, from, PAGE));
       this.#send(seat, rows);
-      read += rows.length;
       const last = rows.at(-1);
-      if (last === undefined || rows.length < PAGE_ROWS) return;
+      if (last === undefined || isWhole) return;
       position = { createdAtMs: last.createdAt.getTime(), id: last.id };
+      read += rows.length;
+      if (read >= RESUME_ROWS_MAX) this.#dismiss(seat);
     }
   }
 
@@ -183,6 +252,14 @@ export class LiveFeed {
       if (!viewer.send(row)) this.#dismiss(seat);
     }
   }
+}
+
+function refuseSilence(): never {
+  throw new Error(`Redis has not confirmed the subscription within ${LISTEN_TIMEOUT_MS} ms`);
+}
+
+function byAcceptance(a: EventPosition, b: EventPosition): number {
+  return a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1);
 }
 
 const FIRST_ID = "00000000-0000-0000-0000-000000000000";

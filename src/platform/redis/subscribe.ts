@@ -28,11 +28,19 @@ function subscriberConnection(cluster: Cluster): object | null {
   return subscriber.getInstance();
 }
 
+/** A channel with those who listen to it. */
+interface Channel {
+  listeners: Listener[];
+  /** The server's confirmation; rejects where it refuses. */
+  subscribed: Promise<unknown>;
+}
+
 /** One subscriber connection of a process with all its channels. */
 class Subscriptions {
   readonly #runtime: Runtime;
   readonly #client: ReturnType<Runtime["openRedis"]>;
-  readonly #listeners = new Map<string, Listener[]>();
+  readonly #channels = new Map<string, Channel>();
+  #opening: Promise<void> | undefined;
   readonly #beatChannel = SUBSCRIPTION_BEAT_PREFIX + newId();
   #beatReceived = true;
   #wasReady = false;
@@ -45,7 +53,7 @@ class Subscriptions {
     this.#client = runtime.openRedis("subscriber");
     this.#client.on("message", (channel: string, message: string) => {
       if (channel === this.#beatChannel) this.#beatReceived = true;
-      else for (const listener of this.#listeners.get(channel) ?? []) listener.onMessage(message);
+      else for (const listener of this.#channels.get(channel)?.listeners ?? []) listener.onMessage(message);
     });
     this.#client.on("ready", () => {
       if (this.#wasReady) setImmediate(() => void this.#afterReconnect());
@@ -61,7 +69,16 @@ class Subscriptions {
     void this.#afterReconnect();
   }
 
-  async open(): Promise<void> {
+  /** Resolves once the connection is subscribed; after a failure whoever asks next tries again. */
+  open(): Promise<void> {
+    this.#opening ??= this.#subscribeBeat().catch((error: unknown) => {
+      this.#opening = undefined;
+      throw error;
+    });
+    return this.#opening;
+  }
+
+  async #subscribeBeat(): Promise<void> {
     await this.#client.subscribe(this.#beatChannel);
     if (!("nodes" in this.#client)) return;
     const cluster = this.#client;
@@ -76,13 +93,17 @@ class Subscriptions {
   }
 
   async add(channel: string, listener: Listener): Promise<void> {
-    const existing = this.#listeners.get(channel);
-    if (existing) {
-      existing.push(listener);
-      return;
+    const known = this.#channels.get(channel);
+    const place = known ?? { listeners: [], subscribed: this.#client.subscribe(channel) };
+    this.#channels.set(channel, place);
+    place.listeners.push(listener);
+    try {
+      await place.subscribed;
+    } catch (error) {
+      // Who was told that it failed asks again, and is to be listed once.
+      if (this.#channels.get(channel) === place) this.#channels.delete(channel);
+      throw error;
     }
-    this.#listeners.set(channel, [listener]);
-    await this.#client.subscribe(channel);
   }
 
   async #beat(): Promise<void> {
@@ -112,7 +133,7 @@ class Subscriptions {
 
   /** False when it was refused, or not answered because the connection was given up meanwhile. */
   #subscribeAll(): Promise<boolean> {
-    const subscribed = this.#client.subscribe(this.#beatChannel, ...this.#listeners.keys()).then(
+    const subscribed = this.#client.subscribe(this.#beatChannel, ...this.#channels.keys()).then(
       () => true,
       () => false,
     );
@@ -120,24 +141,23 @@ class Subscriptions {
   }
 
   #reportGap(): void {
-    for (const listener of [...this.#listeners.values()].flat()) listener.onGap?.();
+    for (const { listeners } of [...this.#channels.values()])
+      for (const listener of listeners) listener.onGap?.();
   }
 }
 
 /** One connection for each runtime, opened with its first subscription. */
-const opened = new WeakMap<Runtime, Promise<Subscriptions>>();
+const known = new WeakMap<Runtime, Subscriptions>();
 
 /**
  * Listens to a pub/sub channel over the process's one subscriber connection, which closes with the runtime.
  *
  * @param channel a name from `keys.ts`
+ * @throws when Redis refuses the subscription; then nothing listens, and the call may be repeated
  */
 export async function subscribe(runtime: Runtime, channel: string, listener: Listener): Promise<void> {
-  let opening = opened.get(runtime);
-  if (opening === undefined) {
-    const subscriptions = new Subscriptions(runtime);
-    opening = subscriptions.open().then(() => subscriptions);
-    opened.set(runtime, opening);
-  }
-  await (await opening).add(channel, listener);
+  let subscriptions = known.get(runtime);
+  if (subscriptions === undefined) known.set(runtime, (subscriptions = new Subscriptions(runtime)));
+  await subscriptions.open();
+  await subscriptions.add(channel, listener);
 }
