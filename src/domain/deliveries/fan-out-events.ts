@@ -1,5 +1,6 @@
 import { partitionOf } from "../../platform/redis/keys.ts";
 import type { Runtime } from "../../platform/runtime.ts";
+import { UnmatchableEvent } from "../subscriptions/event-filter.ts";
 import type { SubscriptionCache, SubscriptionEntry } from "../subscriptions/subscription-cache.ts";
 import type { EventMessage } from "../events/topics.ts";
 import { deliveryIdOf, encodeMember } from "./delivery-id.ts";
@@ -17,8 +18,8 @@ export interface ReadEvent {
   owned: OwnedPartition;
   entryId: string;
   message: EventMessage;
-  /** JSON text. */
-  data: string;
+  /** JSON text; undefined when it is lost. */
+  data: string | undefined;
   /** The entry carries no data: it lies in Postgres. */
   isLarge: boolean;
   /** An earlier owner may have fanned it out already. */
@@ -49,29 +50,60 @@ const CLOCK_SKEW_MS = 60_000;
 
 /** Events by how many subscriptions they have: many small ones go together, large ones each by itself. */
 export interface Matched {
-  event: ReadEvent;
+  event: ReadEvent & { data: string };
   entries: readonly SubscriptionEntry[];
 }
 
 /**
- * Finds the subscriptions of each event.
+ * Finds the subscriptions of each event. An event whose data is lost or cannot be read, or at which a filter fails, ends
+ * as a dead letter with its cause; the others go on.
  *
  * @throws when Postgres is away and nothing is known of a tenant
  */
 export async function matchEvents(deps: FanOutDeps, events: readonly ReadEvent[]): Promise<Matched[]> {
   const matched: Matched[] = [];
   for (const event of events) {
-    const { message, data } = event;
-    let parsed: { value: unknown } | undefined;
-    const found = deps.subscriptions.matching(message.tenantId, {
-      id: message.id,
-      type: message.type,
-      orderingKey: message.orderingKey,
-      data: () => (parsed ??= { value: JSON.parse(data) as unknown }).value,
-    });
-    matched.push({ event, entries: found instanceof Promise ? await found : found });
+    const { data } = event;
+    try {
+      if (data === undefined) throw new UnmatchableEvent("its data is lost: it is in no table any more");
+      const found = findSubscriptions(deps, event.message, data);
+      const entries = found instanceof Promise ? await found : found;
+      matched.push({ event: { ...event, data }, entries });
+    } catch (error) {
+      if (!(error instanceof UnmatchableEvent)) throw error;
+      bury(deps, event, error);
+    }
   }
   return matched;
+}
+
+function findSubscriptions(
+  { subscriptions }: FanOutDeps,
+  { id, tenantId, type, orderingKey }: EventMessage,
+  data: string,
+): readonly SubscriptionEntry[] | Promise<readonly SubscriptionEntry[]> {
+  let parsed: { value: unknown } | undefined;
+  return subscriptions.matching(tenantId, {
+    id,
+    type,
+    orderingKey,
+    data: () => (parsed ??= { value: JSON.parse(data) as unknown }).value,
+  });
+}
+
+function bury({ runtime, finisher }: FanOutDeps, event: ReadEvent, cause: UnmatchableEvent): void {
+  const { owned, entryId, message, data, isLarge } = event;
+  runtime.log.error({ err: cause, eventId: message.id, tenantId: message.tenantId }, "event is dead");
+  finisher.add({
+    owned,
+    entryId,
+    message,
+    data: isLarge ? undefined : data,
+    outcome: "dead",
+    death: { reasonCode: "event_unreadable", reason: cause.message },
+    isStored: false,
+    matched: 0,
+  });
 }
 
 /**
@@ -113,7 +145,9 @@ export async function fanOutLarge(deps: FanOutDeps, { event, entries }: Matched)
   const progress = event.isSuspect
     ? await untilDone(owned, runtime, () => loadProgress(runtime.sqlSystem, message))
     : undefined;
-  let start = progress === undefined ? 0 : sorted.findIndex(({ id }) => id > progress.cursor);
+  const cursor = progress?.cursor;
+  let start = cursor === undefined ? 0 : cursor === null ? -1 : sorted.findIndex(({ id }) => id > cursor);
+  // Complete, or all that is left unsubscribed meanwhile.
   if (start < 0) start = sorted.length;
   while (start < sorted.length) {
     const chunk = sorted.slice(start, start + CHUNK_SUBSCRIPTIONS);
@@ -122,9 +156,9 @@ export async function fanOutLarge(deps: FanOutDeps, { event, entries }: Matched)
     const part: Matched = { event, entries: chunk };
     await showHeld(deps, [part], attempted);
     await enqueueAll(deps, plan(deps, part, chunk, attempted));
-    const cursor = start < sorted.length ? chunk.at(-1)!.id : null;
+    const reached = start < sorted.length ? chunk.at(-1)!.id : null;
     await untilDone(owned, runtime, () =>
-      noteProgress(runtime.sqlSystem, [{ ...name, matched: start, cursor }]),
+      noteProgress(runtime.sqlSystem, [{ ...name, matched: start, cursor: reached }]),
     );
   }
   finisher.add({
@@ -238,7 +272,7 @@ function deliveryId(message: EventMessage, entry: SubscriptionEntry): string {
   return deliveryIdOf({ eventId: message.id, subscriptionId: entry.id });
 }
 
-function deliveryEvent({ message, data }: ReadEvent): DeliveryEvent {
+function deliveryEvent({ message, data }: Matched["event"]): DeliveryEvent {
   return {
     id: message.id,
     tenantId: message.tenantId,

@@ -1,6 +1,8 @@
+import { createHash } from "node:crypto";
 import { plainArrayText } from "../../platform/postgres/array-text.ts";
 import type { Sql } from "../../platform/postgres/client.ts";
-import { newId } from "../../platform/uuid.ts";
+import { storableText } from "../../platform/postgres/storable.ts";
+import { floorId } from "../../platform/uuid.ts";
 import type { Transaction } from "../context.ts";
 import type { EventMessage } from "../events/topics.ts";
 
@@ -44,26 +46,46 @@ export async function noteProgress(
       and e.created_at = to_timestamp(given.created_ms / 1000.0)`;
 }
 
-/** Where the fan-out of an event stopped; undefined when it was not begun in chunks. */
+/**
+ * How far the fan-out of an event in chunks has come, with a cursor of null when it is complete; undefined when it was not
+ * begun.
+ */
 export async function loadProgress(
   sql: Sql,
   message: EventMessage,
-): Promise<{ matched: number; cursor: string } | undefined> {
-  const [row] = await sql<{ matched: number; cursor: string }[]>`
+): Promise<Pick<FanOutProgress, "matched" | "cursor"> | undefined> {
+  const [row] = await sql<Pick<FanOutProgress, "matched" | "cursor">[]>`
     select matched, fan_out_cursor as cursor from events
     where tenant_id = ${message.tenantId} and id = ${message.id} and created_at = ${new Date(message.acceptedAt)}
-      and fan_out_cursor is not null`;
+      and matched is not null`;
   return row;
 }
 
-/** An event that cannot be stored or read, where a person sees it. */
-export async function insertDeadEvent(
-  sql: Sql,
-  event: { message: EventMessage; data: string | undefined; reason: string },
-): Promise<void> {
-  const { message, data, reason } = event;
+/** Why an event ended without deliveries: `event_unreadable` before its row, `event_unstorable` for the row itself. */
+export interface DeadEvent {
+  message: EventMessage;
+  data: string | undefined;
+  reasonCode: "event_unreadable" | "event_unstorable";
+  reason: string;
+}
+
+/** Puts an event where a person sees it, with its data if that is to be found; a repetition meets the first row. */
+export async function insertDeadEvent(sql: Sql | Transaction, event: DeadEvent): Promise<void> {
+  const { message, data, reasonCode, reason } = event;
   await sql`
-    insert into dead_letters (id, tenant_id, topic, event_id, event_type, reason_code, message, content_type, body)
-    values (${newId()}, ${message.tenantId}, 'events', ${message.id}, ${message.type}, 'event_unstorable', ${reason},
-      'application/json', ${data === undefined ? null : Buffer.from(data)})`;
+    insert into dead_letters (id, tenant_id, topic, event_id, event_type, reason_code, message, content_type, body,
+                              correlation_id, created_at)
+    values (${deadEventId(message)}, ${message.tenantId}, 'events', ${message.id}, ${message.type}, ${reasonCode},
+      ${storableText(reason)}, 'application/json',
+      coalesce(${data === undefined ? null : Buffer.from(data)}::bytea,
+        (select string_agg(bytes, ''::bytea order by part) from large_bodies
+         where receipt_id = ${message.largeBodyId ?? null} and tenant_id = ${message.tenantId})),
+      ${message.correlationId ?? null}, ${new Date(message.acceptedAt)})
+    on conflict (id) do nothing`;
+}
+
+/** A UUIDv7 of the event's acceptance, the same at every repetition. */
+function deadEventId({ tenantId, id, acceptedAt }: EventMessage): string {
+  const hash = createHash("sha256").update(`${tenantId}/${id}/${acceptedAt}`).digest("hex");
+  return `${floorId(acceptedAt).slice(0, 15)}${hash.slice(0, 3)}-8${hash.slice(3, 6)}-${hash.slice(6, 18)}`;
 }

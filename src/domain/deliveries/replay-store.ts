@@ -1,3 +1,4 @@
+import { plainArrayText } from "../../platform/postgres/array-text.ts";
 import type { Sql } from "../../platform/postgres/client.ts";
 import type { Transaction } from "../context.ts";
 import type { ReplayFilter } from "./replay-schema.ts";
@@ -153,10 +154,25 @@ export async function cancelReplayRow(tx: Transaction, tenantId: string, id: str
   return rows.length === 1;
 }
 
-/** Jobs that are to be worked on, oldest first (role hub_system). */
-export async function listOpenReplays(sql: Sql, limit: number): Promise<ReplayRow[]> {
+/**
+ * Jobs that are to be worked on, tenants in turn by the number of their jobs that run, and of one tenant that first which
+ * waited longest (role hub_system).
+ *
+ * @param running ids of those that are worked on already, which are left out
+ */
+export async function listOpenReplays(
+  sql: Sql,
+  running: readonly string[],
+  limit: number,
+): Promise<ReplayRow[]> {
   return sql<ReplayRow[]>`
-    select ${columns(sql)} from replay_jobs where status in ('PENDING', 'RUNNING') order by id limit ${limit}`;
+    with open_jobs as (
+      select *, id = any(${plainArrayText(running)}::text::uuid[]) as is_running
+      from replay_jobs where status in ('PENDING', 'RUNNING')
+    ), turns as (
+      select *, row_number() over (partition by tenant_id order by is_running desc, updated_at, id) as turn from open_jobs
+    )
+    select ${columns(sql)} from turns where not is_running order by turn, updated_at, id limit ${limit}`;
 }
 
 /** Notes progress of a job that was not cancelled meanwhile. @returns false when it was */

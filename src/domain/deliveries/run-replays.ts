@@ -5,6 +5,7 @@ import { getSubscriptionOrder } from "./delivery-store.ts";
 import { deliveryIdOf, encodeMember } from "./delivery-id.ts";
 import type { QueuedDelivery } from "./enqueue-deliveries.ts";
 import { type OpenDelivery, writeOpenDeliveries } from "./open-delivery-store.ts";
+import { ReplayPace } from "./replay-pace.ts";
 import { readReplayRange } from "./replay-range.ts";
 import {
   advanceReplay,
@@ -15,62 +16,78 @@ import {
 } from "./replay-store.ts";
 import { enlistDeliveries } from "./sweep-deliveries.ts";
 
+/** Jobs that are worked on at once. */
 const JOBS_MAX = 100;
+/** A job keeps its place for so long while others wait for one. */
+const TURN_MS = 5_000;
 const PAGE_SIZE = 500;
 
 /** A replay waits while so many deliveries of its subscription do: what is published now has to get its turn too. */
 const QUEUE_MAX = 5_000;
 
-/** Pause of a job between its pages when it has a rate, or nothing to do. */
+/** Pause of a job that its rate holds back. */
 const STEP_MS = 100;
 
 /** Jobs that this process is working on. */
 const running = new Set<string>();
+/** Of jobs with a rate, also between their turns. */
+const paces = new Map<string, ReplayPace>();
+/** More jobs are open than there are places. */
+let othersWait = false;
 
 /**
- * Puts the deliveries of replay jobs on their way, all jobs beside each other, each at its rate. Progress is stored with
- * each page, together with the open deliveries that it made, so that a killed process leaves nothing out and the queue's
- * own memory keeps it from doing anything twice.
+ * Puts the deliveries of replay jobs on their way, beside each other, each at its rate; places are given to tenants in
+ * turn. Progress is stored with each page, together with the open deliveries that it made, so that a killed process leaves
+ * nothing out and the queue's own memory keeps it from doing anything twice.
  */
 export async function runReplays(runtime: Runtime, lease: Lease): Promise<void> {
-  for (const job of await listOpenReplays(runtime.sqlSystem, JOBS_MAX)) {
+  const places = JOBS_MAX - running.size;
+  const jobs = await listOpenReplays(runtime.sqlSystem, [...running], places + 1);
+  othersWait = jobs.length > places;
+  for (const job of jobs.slice(0, places)) {
     if (running.has(job.id)) continue;
     running.add(job.id);
     void runReplay(runtime, lease, job)
+      .then((goesOn) => goesOn || paces.delete(job.id))
       .catch((error: unknown) => runtime.log.warn({ err: error, replayId: job.id }, "replay waits"))
       .finally(() => running.delete(job.id));
   }
 }
 
-async function runReplay(runtime: Runtime, lease: Lease, given: ReplayRow): Promise<void> {
+/** One turn of a job. @returns false when it has ended */
+async function runReplay(runtime: Runtime, lease: Lease, given: ReplayRow): Promise<boolean> {
   const isOrdered = await getSubscriptionOrder(runtime.sqlSystem, given.subscriptionId);
   let job = given;
+  const pace = paceOf(job);
   const startedAtMs = performance.now();
-  let sent = 0;
-  while (lease.isHeld()) {
-    const allowed =
-      job.ratePerSecond === null
-        ? PAGE_SIZE
-        : Math.floor(((performance.now() - startedAtMs) / 1000) * job.ratePerSecond) + 1 - sent;
-    if (allowed <= 0 || (await queueLength(runtime, job)) > QUEUE_MAX) {
+  const isOver = (): boolean => othersWait && performance.now() - startedAtMs > TURN_MS;
+  while (lease.isHeld() && !isOver()) {
+    if ((await queueLength(runtime, job)) > QUEUE_MAX)
+      return advanceReplay(runtime.sqlSystem, job.id, { replayed: 0, cursorId: null, isComplete: false });
+    const allowed = pace?.allowed(performance.now()) ?? PAGE_SIZE;
+    if (allowed === 0) {
       await Bun.sleep(STEP_MS);
-      if (
-        !(await advanceReplay(runtime.sqlSystem, job.id, { replayed: 0, cursorId: null, isComplete: false }))
-      )
-        return;
       continue;
     }
     const rows = await pageOf(runtime, job, Math.min(allowed, PAGE_SIZE));
     const isComplete = rows.length === 0 || job.deliveryId !== null;
-    if (!(await sendAgain(runtime, job, rows, { isComplete, isOrdered }))) return;
-    if (isComplete) return;
-    sent += rows.length;
+    if (!(await sendAgain(runtime, job, rows, { isComplete, isOrdered })) || isComplete) return false;
+    pace?.charge(rows.length, performance.now());
     job = { ...job, cursorId: rows.at(-1)!.id };
-    if (job.ratePerSecond !== null) await Bun.sleep(STEP_MS);
   }
+  return true;
 }
 
-function pageOf(runtime: Runtime, job: ReplayRow, limit: number): Promise<ReplayableRow[]> {
+function paceOf({ id, ratePerSecond }: ReplayRow): ReplayPace | undefined {
+  if (ratePerSecond === null) return undefined;
+  let pace = paces.get(id);
+  if (pace === undefined) paces.set(id, (pace = new ReplayPace(ratePerSecond, performance.now())));
+  return pace;
+}
+
+async function pageOf(runtime: Runtime, job: ReplayRow, limit: number): Promise<ReplayableRow[]> {
+  // Nothing matched when it was made; what fails later is not its business.
+  if (job.untilId === null) return [];
   if (job.deliveryId !== null) return listOne(runtime, job);
   return listReplayable(runtime.sqlSystem, job, readReplayRange(job.filter ?? {}), limit);
 }
