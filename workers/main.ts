@@ -1,6 +1,7 @@
 import { setPriority } from "node:os";
 import { parseArgs } from "node:util";
 import { followSubscriptions } from "../src/domain/events/publish-hub-event.ts";
+import { followDataKeys } from "../src/domain/vault/follow-data-keys.ts";
 import { publishMetrics } from "../src/domain/health/metrics-exchange.ts";
 import { runBootChecks } from "../src/domain/health/boot-checks.ts";
 import { ConfigError, loadConfig } from "../src/platform/config.ts";
@@ -45,6 +46,7 @@ await startTelemetry(runtime);
 await runBootChecks(runtime);
 publishMetrics(runtime);
 await followSubscriptions(runtime);
+await followDataKeys(runtime);
 for (const consumer of consumers) {
   const started = await consumer.start(runtime, { sharesMachine });
   runtime.shutdown.add(consumer.name, () => started.stop());

@@ -3,6 +3,7 @@ import { watchConservation } from "../src/domain/health/watch-conservation.ts";
 import { limitDedupeMemory } from "../src/domain/inbound/limit-dedupe-memory.ts";
 import { enlistForgotten, rebuildAfterLoss } from "../src/domain/inbound/rebuild-inbound.ts";
 import { releaseHeld } from "../src/domain/inbound/release-held.ts";
+import { runVaultJobs } from "../src/domain/vault/run-vault-jobs.ts";
 import { type Job, startJobs } from "../src/platform/jobs.ts";
 import { ensurePartitions } from "../src/platform/postgres/partitions.ts";
 import type { Runtime } from "../src/platform/runtime.ts";
@@ -52,6 +53,11 @@ const JOBS: readonly Job[] = [
       const receipts = await releaseHeld(runtime, lease);
       if (receipts > 0) runtime.log.info({ receipts }, "held receipts released");
     },
+  },
+  {
+    name: "go on with the vault's key rotation",
+    everyMs: 10_000,
+    run: (runtime, lease) => runVaultJobs(runtime, () => lease.isHeld()),
   },
 ];
 

@@ -7,23 +7,9 @@ import { createTenant } from "../domain/tenancy/create-tenant.ts";
 import { ROLE_NAMES } from "../domain/tenancy/roles.ts";
 import type { CreateApiKeyInput } from "../domain/tenancy/schema.ts";
 import { findTenant, listTenantRows } from "../domain/tenancy/store.ts";
+import { ACTOR_ID, type Command, needed, type Options } from "./command.ts";
 import { UsageError } from "./usage-error.ts";
-
-/** Options of a command, as given: `--slug acme`. */
-export type Options = Readonly<Record<string, string | undefined>>;
-
-/** One command of `bun run hub`. */
-export interface Command {
-  usage: string;
-  about: string;
-  /** Names of the options it takes. */
-  options: readonly string[];
-  /** Answers what is printed as JSON. */
-  run(runtime: Runtime, options: Options): Promise<unknown>;
-}
-
-/** Who acts in the audit log when the command line does. */
-const ACTOR_ID = "cli";
+import { VAULT_COMMANDS } from "./vault-commands.ts";
 
 /** No tenant yet: the row-level setting of the nil UUID shows no rows. */
 const NO_TENANT = "00000000-0000-0000-0000-000000000000";
@@ -58,6 +44,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     options: [],
     run: (runtime) => auditConservation(runtime),
   },
+  ...VAULT_COMMANDS,
 };
 
 async function createKey(runtime: Runtime, options: Options): Promise<unknown> {
@@ -75,9 +62,4 @@ async function createKey(runtime: Runtime, options: Options): Promise<unknown> {
     ...(role === undefined ? {} : { role: role as NonNullable<CreateApiKeyInput["role"]> }),
     scopes: names as NonNullable<CreateApiKeyInput["scopes"]>,
   });
-}
-
-function needed(name: string, value: string | undefined): string {
-  if (value === undefined || value === "") throw new UsageError(`--${name} is needed`);
-  return value;
 }

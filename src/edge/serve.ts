@@ -16,6 +16,7 @@ import { handleWebhook, type IngressDeps, webhookPathStart } from "./ingress/han
 import { BodyBudget } from "./ingress/read-body.ts";
 import { answerWithoutHost } from "./without-host.ts";
 import { BODY_BYTES_MAX } from "../domain/inbound/endpoint-schema.ts";
+import { followDataKeys } from "../domain/vault/follow-data-keys.ts";
 
 /** Idle connections are closed after this; also the longest that a handler may be silent. */
 const IDLE_TIMEOUT_SECONDS = 60;
@@ -69,6 +70,7 @@ async function createIngress(runtime: Runtime): Promise<IngressDeps> {
     },
     onReconnect: () => endpoints.clear(),
   });
+  await followDataKeys(runtime);
   const client = runtime.openRedis("ingest");
   const capacity = startCapacityPoller(runtime, inboundKeys);
   const batcher = new AcceptBatcher({

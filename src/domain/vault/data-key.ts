@@ -24,7 +24,8 @@ export class VaultError extends Error {
   }
 }
 
-interface KeyRow {
+/** A row of tenant_keys as far as unwrapping needs it. */
+export interface KeyRow {
   id: string;
   kekId: string;
   wrappedKey: string;
@@ -35,8 +36,8 @@ interface Entry {
   expiresAtMs: number;
 }
 
-/** A retired key must stop sealing in every process within this time. */
-const TTL_MS = 300_000;
+/** A retired key stops sealing in every process within this time, also where the word of it was lost. */
+export const DATA_KEY_TTL_MS = 300_000;
 const ENTRIES_MAX = 10_000;
 const WRAP_VERSION = 1;
 
@@ -58,7 +59,9 @@ export async function activeDataKey(
   const cached = recall(runtime, `${tenantId}/active`);
   if (cached) return cached;
   const row = (await findActive(sql, tenantId)) ?? (await createDataKey(runtime, tenantId));
-  return remember(runtime, `${tenantId}/active`, unwrap(runtime.keyRing, tenantId, row));
+  const dataKey = unwrapKey(runtime.keyRing, tenantId, row);
+  remember(runtime, `${tenantId}/${row.id}`, dataKey);
+  return remember(runtime, `${tenantId}/active`, dataKey);
 }
 
 /**
@@ -78,7 +81,7 @@ export async function dataKeyById(
     select id, kek_id as "kekId", wrapped_key as "wrappedKey" from tenant_keys
     where tenant_id = ${tenantId} and id = ${id}`;
   if (!row) throw new VaultError(`Cannot open a secret: the tenant has no data key ${id}`);
-  return remember(runtime, `${tenantId}/${id}`, unwrap(runtime.keyRing, tenantId, row));
+  return remember(runtime, `${tenantId}/${id}`, unwrapKey(runtime.keyRing, tenantId, row));
 }
 
 async function findActive(sql: Sql | Transaction, tenantId: string): Promise<KeyRow | undefined> {
@@ -90,16 +93,45 @@ async function findActive(sql: Sql | Transaction, tenantId: string): Promise<Key
 
 /** Of several processes that make a tenant's first key at once, one wins and the others take its key. */
 async function createDataKey(runtime: VaultRuntime, tenantId: string): Promise<KeyRow> {
-  const wrapping = activeRingKey(runtime.keyRing);
-  const id = newId(runtime.clock.nowMs());
-  const wrapped = seal(wrapping.key, randomBytes(KEY_BYTES), wrapAad(tenantId, id, wrapping.id));
-  const wrappedKey = Buffer.concat([Buffer.from([WRAP_VERSION]), wrapped]).toString("base64");
+  const { id, kekId, wrappedKey } = newKeyRow(runtime, tenantId);
   await runtime.sqlSystem`
-    insert into tenant_keys (id, tenant_id, kek_id, wrapped_key) values (${id}, ${tenantId}, ${wrapping.id}, ${wrappedKey})
+    insert into tenant_keys (id, tenant_id, kek_id, wrapped_key) values (${id}, ${tenantId}, ${kekId}, ${wrappedKey})
     on conflict (tenant_id) where status = 'ACTIVE' do nothing`;
   const row = await findActive(runtime.sqlSystem, tenantId);
   if (!row) throw new VaultError("Cannot seal a secret: the tenant's data key was not stored");
   return row;
+}
+
+/**
+ * A new data key for the tenant, wrapped and not stored yet.
+ *
+ * @throws VaultError when the key ring is empty
+ */
+export function newKeyRow(runtime: Pick<VaultRuntime, "keyRing" | "clock">, tenantId: string): KeyRow {
+  const id = newId(runtime.clock.nowMs());
+  return wrapKey(runtime.keyRing, tenantId, { id, key: randomBytes(KEY_BYTES) });
+}
+
+/**
+ * Wraps a data key with the first key of the ring.
+ *
+ * @throws VaultError when the key ring is empty
+ */
+export function wrapKey(keyRing: KeyRing, tenantId: string, { id, key }: DataKey): KeyRow {
+  const wrapping = activeRingKey(keyRing);
+  const wrapped = seal(wrapping.key, key, wrapAad(tenantId, id, wrapping.id));
+  return {
+    id,
+    kekId: wrapping.id,
+    wrappedKey: Buffer.concat([Buffer.from([WRAP_VERSION]), wrapped]).toString("base64"),
+  };
+}
+
+/** Forgets the tenant's keys in this process, or everybody's: they are read anew from the database. */
+export function forgetDataKeys(keyRing: KeyRing, tenantId?: string): void {
+  const cache = caches.get(keyRing);
+  if (tenantId === undefined) cache?.clear();
+  else for (const name of cache?.keys() ?? []) if (name.startsWith(`${tenantId}/`)) cache!.delete(name);
 }
 
 function activeRingKey(keyRing: KeyRing): ReturnType<KeyRing["active"]> {
@@ -110,7 +142,8 @@ function activeRingKey(keyRing: KeyRing): ReturnType<KeyRing["active"]> {
   }
 }
 
-function unwrap(keyRing: KeyRing, tenantId: string, row: KeyRow): DataKey {
+/** @throws VaultError when the ring lacks the wrapping key, or the row was changed or moved */
+export function unwrapKey(keyRing: KeyRing, tenantId: string, row: KeyRow): DataKey {
   try {
     const blob = Buffer.from(row.wrappedKey, "base64");
     if (blob[0] !== WRAP_VERSION) throw new AeadError();
@@ -135,6 +168,6 @@ function remember(runtime: VaultRuntime, name: string, dataKey: DataKey): DataKe
   let cache = caches.get(runtime.keyRing);
   if (!cache) caches.set(runtime.keyRing, (cache = new Map()));
   if (cache.size >= ENTRIES_MAX) cache.clear();
-  cache.set(name, { dataKey, expiresAtMs: runtime.clock.nowMs() + TTL_MS });
+  cache.set(name, { dataKey, expiresAtMs: runtime.clock.nowMs() + DATA_KEY_TTL_MS });
   return dataKey;
 }

@@ -2,7 +2,7 @@ import { seal } from "../../platform/crypto/aead.ts";
 import type { Sql } from "../../platform/postgres/client.ts";
 import type { Transaction } from "../context.ts";
 import { HubError } from "../errors.ts";
-import { activeDataKey, type VaultRuntime } from "./data-key.ts";
+import { activeDataKey, type DataKey, dataKeyById, type VaultRuntime } from "./data-key.ts";
 import { encodeSealed, placeAad, type SecretPlace } from "./sealed-format.ts";
 
 /**
@@ -22,7 +22,25 @@ export async function sealSecret(
 ): Promise<string> {
   if (!plaintext.isWellFormed())
     throw new HubError("invalid_input", "A secret must be well-formed Unicode text.");
-  const dataKey = await activeDataKey(runtime, sql, place.tenantId);
+  return sealedBy(await activeDataKey(runtime, sql, place.tenantId), place, plaintext);
+}
+
+/**
+ * Seals what was opened before under a data key that is named, for re-encryption.
+ *
+ * @throws VaultError when the tenant has no such key
+ */
+export async function sealWithKey(
+  runtime: VaultRuntime,
+  sql: Sql | Transaction,
+  place: SecretPlace,
+  dataKeyId: string,
+  plaintext: string,
+): Promise<string> {
+  return sealedBy(await dataKeyById(runtime, sql, place.tenantId, dataKeyId), place, plaintext);
+}
+
+function sealedBy(dataKey: DataKey, place: SecretPlace, plaintext: string): string {
   return encodeSealed(
     dataKey.id,
     seal(dataKey.key, Buffer.from(plaintext, "utf8"), placeAad(place, dataKey.id)),
