@@ -1,0 +1,62 @@
+import { buildTree } from "./build-tree.ts";
+import { checkElements } from "./check-elements.ts";
+import { type FaultSink, recordFault } from "./fault-recorder.ts";
+import { buildHierarchy } from "./hierarchy.ts";
+import type { X12Document, X12Fault, X12Set } from "./model.ts";
+import { judge } from "./parse-interchanges.ts";
+import { segmentsOf } from "./tables/segments.ts";
+
+/**
+ * Checks a set against its table: order, repetition and presence of segments and loops, then every element. A set without
+ * a table is only checked for its HL hierarchy. The envelope's own faults (`set.faults`) are not repeated.
+ *
+ * @returns faults in the order of the set's segments
+ */
+export function checkSet(set: X12Set): X12Fault[] {
+  const sink: FaultSink = {
+    settings: set.document.settings,
+    byteOffset: set.document.byteOffset,
+    faultCount: set.document.faultCount,
+  };
+  const { table, faults, loopOf } = buildTree(set);
+  sink.faultCount += faults.length;
+  if (table === null) {
+    recordFault(sink, faults, "set_unknown", set.segments[0]!, { place: set.place, position: 1, element: 1 });
+  } else {
+    const rules = segmentsOf(set.version);
+    for (const [index, segment] of set.segments.entries()) {
+      const rule = rules.get(segment.id);
+      // ST and SE are the envelope's matter.
+      if (rule === undefined || segment.id === "ST" || segment.id === "SE") continue;
+      const loop = loopOf[index] === "" ? null : loopOf[index]!;
+      const detail = { place: set.place, position: index + 1, loop };
+      checkElements({ sink, faults, segment, detail, separators: set.separators }, rule);
+    }
+  }
+  checkHierarchy(set, sink, faults);
+  return faults.sort((left, right) => left.at.segment - right.at.segment);
+}
+
+/** Adds the faults of `checkSet` to each set of the document and judges it anew. Once per document. */
+export function checkDocument(document: X12Document): void {
+  for (const interchange of document.interchanges) {
+    for (const group of interchange.groups) {
+      for (const set of group.sets) {
+        const found = checkSet(set);
+        document.faultCount += found.length;
+        set.faults.push(...found);
+      }
+    }
+  }
+  judge(document);
+}
+
+function checkHierarchy(set: X12Set, sink: FaultSink, faults: X12Fault[]): void {
+  if (!set.segments.some((segment) => segment.id === "HL")) return;
+  const first = set.segments[0]!.ordinal;
+  for (const { code, hl, element } of buildHierarchy(set.segments).faults) {
+    const position = hl.ordinal - first + 1;
+    const value = hl.elements[element] ?? "";
+    recordFault(sink, faults, code, hl, { place: set.place, position, element, value });
+  }
+}

@@ -1,0 +1,91 @@
+import { isAscii, isUtf8 } from "node:buffer";
+import type { X12Document } from "./model.ts";
+import type { X12Settings } from "./settings.ts";
+
+/** A document's bytes as text, and the way back from an offset in it to a byte. */
+export interface DecodedText {
+  text: string;
+  encoding: X12Document["encoding"];
+  lineBreaks: X12Document["lineBreaks"];
+  byteOffset: (offset: number) => number;
+}
+
+/**
+ * Decodes without loss: ASCII and UTF-8 as what they are, anything else as ISO 8859-1, where each byte is one character.
+ * A byte-order mark stays in the text as U+FEFF.
+ *
+ * @returns null when the settings demand UTF-8 and the bytes are not
+ */
+export function decodeText(bytes: Uint8Array, settings: X12Settings): DecodedText | null {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const encoding = chooseEncoding(buffer, settings.encoding);
+  if (encoding === null) return null;
+  const original = buffer.toString(encoding === "utf-8" ? "utf8" : "latin1");
+  const byteOf = encoding === "utf-8" ? utf8Offsets(original) : (offset: number) => offset;
+  if (settings.lineBreaks === "keep") return { text: original, encoding, lineBreaks: [], byteOffset: byteOf };
+  const { text, lineBreaks, originalOffset } = removeLineBreaks(original);
+  return { text, encoding, lineBreaks, byteOffset: (offset) => byteOf(originalOffset(offset)) };
+}
+
+/** The bytes of text in the encoding that it came in. */
+export function encodeText(text: string, encoding: X12Document["encoding"]): Uint8Array {
+  return Buffer.from(text, encoding === "utf-8" ? "utf8" : "latin1");
+}
+
+function chooseEncoding(buffer: Buffer, wanted: X12Settings["encoding"]): X12Document["encoding"] | null {
+  if (isAscii(buffer)) return "ascii";
+  if (wanted === "latin1") return "latin1";
+  if (isUtf8(buffer)) return "utf-8";
+  return wanted === "utf-8" ? null : "latin1";
+}
+
+/** Walks on from the last offset asked for, so that faults in the order of the document cost one walk in all. */
+function utf8Offsets(text: string): (offset: number) => number {
+  let knownOffset = 0;
+  let knownByte = 0;
+  return (offset) => {
+    if (offset < knownOffset) {
+      knownOffset = 0;
+      knownByte = 0;
+    }
+    knownByte += Buffer.byteLength(text.slice(knownOffset, offset));
+    knownOffset = offset;
+    return knownByte;
+  };
+}
+
+function removeLineBreaks(original: string): {
+  text: string;
+  lineBreaks: { offset: number; text: string }[];
+  originalOffset: (offset: number) => number;
+} {
+  const lineBreaks: { offset: number; text: string }[] = [];
+  const kept: string[] = [];
+  let from = 0;
+  for (const match of original.matchAll(/[\r\n]+/g)) {
+    kept.push(original.slice(from, match.index));
+    lineBreaks.push({ offset: match.index, text: match[0] });
+    from = match.index + match[0].length;
+  }
+  kept.push(original.slice(from));
+  // Offset in the shortened text at which each break stood, and how much was gone after it.
+  const breakAt: number[] = [];
+  const goneAfter: number[] = [];
+  let gone = 0;
+  for (const { offset, text } of lineBreaks) {
+    breakAt.push(offset - gone);
+    gone += text.length;
+    goneAfter.push(gone);
+  }
+  const originalOffset = (offset: number): number => {
+    let low = 0;
+    let high = breakAt.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (breakAt[middle]! <= offset) low = middle + 1;
+      else high = middle;
+    }
+    return low === 0 ? offset : offset + goneAfter[low - 1]!;
+  };
+  return { text: kept.join(""), lineBreaks, originalOffset };
+}
