@@ -210,7 +210,7 @@ export class EventFanOut {
       owned: source,
       entryId,
       message,
-      data: data ?? (await loadLargeData(this.#runtime.sqlSystem, message)) ?? "null",
+      data: data ?? (await loadLargeData(this.#runtime.sqlSystem, message)),
       isLarge: data === undefined,
       // A large fan-out that is broken off while this read waits takes the mark away.
       isSuspect: source.suspectUntil === undefined || !isAfter(entryId, source.suspectUntil),

@@ -52,7 +52,7 @@ export async function noteProgress(
  */
 export async function loadProgress(
   sql: Sql,
-  message: EventMessage,
+  message: Pick<EventMessage, "tenantId" | "id" | "acceptedAt">,
 ): Promise<Pick<FanOutProgress, "matched" | "cursor"> | undefined> {
   const [row] = await sql<Pick<FanOutProgress, "matched" | "cursor">[]>`
     select matched, fan_out_cursor as cursor from events

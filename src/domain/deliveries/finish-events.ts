@@ -1,3 +1,4 @@
+import { ensurePartitionsFor, isMissingPartition } from "../../platform/postgres/partitions.ts";
 import { eventKeys, eventOwnerKey } from "../../platform/redis/keys.ts";
 import { bindScript, type RedisClient } from "../../platform/redis/script.ts";
 import type { Runtime } from "../../platform/runtime.ts";
@@ -6,10 +7,10 @@ import { announceStored } from "../events/announce-stored.ts";
 import { insertEvents } from "../events/store.ts";
 import type { EventMessage, EventOutcome } from "../events/topics.ts";
 import type { OwnedPartition } from "./delivery-work.ts";
-import { insertDeadEvent } from "./fan-out-store.ts";
+import { type DeadEvent, insertDeadEvent } from "./fan-out-store.ts";
 import lua from "./finish-events.lua" with { type: "text" };
 
-/** An event whose deliveries stand in their queues. */
+/** An event whose deliveries stand in their queues, or that has none because it is dead. */
 export interface FannedOutEvent {
   owned: OwnedPartition;
   /** Stream id of its entry. */
@@ -17,6 +18,8 @@ export interface FannedOutEvent {
   message: EventMessage;
   data: string | undefined;
   outcome: EventOutcome;
+  /** Of a dead one: then a dead letter is written, and no row. */
+  death?: Pick<DeadEvent, "reasonCode" | "reason">;
   /** Its row stands already. */
   isStored: boolean;
   /** Subscriptions that it was given to. */
@@ -27,6 +30,11 @@ const BATCH_ROWS_MAX = 500;
 const BATCH_WAIT_MS = 5;
 const WRITES_MAX = 2;
 const RETRY_WAIT_MS = 500;
+/** An event that neither table takes waits so long for its next try, and the others go on meanwhile. */
+const TAKE_AGAIN_MS = 2_000;
+
+/** Data exceptions, broken constraints and exceeded limits: the row's own fault, not the server's. */
+const FAULT_OF_ROW = /^(?:22|23|54)/;
 
 /** Writes the rows of events that are fanned out, and only after the commit takes their entries out of the streams. */
 export class EventFinisher {
@@ -86,7 +94,7 @@ export class EventFinisher {
     await Promise.all([...byPartition].map(([owned, events]) => this.#book(owned, events)));
     announceStored(
       this.#runtime,
-      written.map(({ message }) => message),
+      written.filter(({ outcome }) => outcome !== "dead").map(({ message }) => message),
     );
   }
 
@@ -94,21 +102,15 @@ export class EventFinisher {
     const { log, sqlSystem } = this.#runtime;
     for (;;) {
       try {
-        await sqlSystem.begin((tx) => this.#writeRows(tx, batch));
+        await sqlSystem.begin((tx) => writeRows(tx, batch));
         return [...batch];
       } catch (error) {
-        if (/^(22|23|54)\w{3}$/.test(String((error as { code?: unknown }).code))) {
-          if (batch.length > 1) {
-            const middle = batch.length >> 1;
-            const first = await this.#commit(batch.slice(0, middle));
-            return [...first, ...(await this.#commit(batch.slice(middle)))];
-          }
-          const [event] = batch as [FannedOutEvent];
-          log.error({ err: error, eventId: event.message.id }, "event cannot be stored");
-          await insertDeadEvent(sqlSystem, { ...event, reason: (error as Error).message }).catch(
-            (failure: unknown) => log.error({ err: failure }, "dead event not written"),
-          );
-          return [{ ...event, outcome: "dead" }];
+        const mayBeStored = isMissingPartition(error) && (await this.#makeDays(batch, error));
+        if (!mayBeStored && FAULT_OF_ROW.test(String((error as { code?: unknown }).code))) {
+          if (batch.length === 1) return this.#bury(batch[0]!, error as Error);
+          const middle = batch.length >> 1;
+          const first = await this.#commit(batch.slice(0, middle));
+          return [...first, ...(await this.#commit(batch.slice(middle)))];
         }
         log.warn({ err: error, rows: batch.length }, "events not written, trying again");
         await Bun.sleep(RETRY_WAIT_MS);
@@ -117,11 +119,38 @@ export class EventFinisher {
     }
   }
 
-  async #writeRows(tx: Transaction, batch: readonly FannedOutEvent[]): Promise<void> {
-    await insertEvents(
-      tx,
-      batch.filter(({ isStored }) => !isStored),
-    );
+  /** The end of an event whose row is refused. @returns nothing when the dead letter is refused too */
+  async #bury(event: FannedOutEvent, cause: Error): Promise<FannedOutEvent[]> {
+    const { log, sqlSystem } = this.#runtime;
+    const eventId = event.message.id;
+    try {
+      const death = event.death ?? { reasonCode: "event_unstorable", reason: cause.message };
+      log.error({ err: cause, eventId }, "event cannot be stored");
+      await insertDeadEvent(sqlSystem, { ...event, ...death });
+      return [{ ...event, outcome: "dead" }];
+    } catch (error) {
+      // Its entry stays in the stream, for this owner's next try or the next owner's.
+      log.error({ err: error, eventId }, "dead event not written");
+      setTimeout(() => event.owned.lease.isHeld() && this.add(event), TAKE_AGAIN_MS).unref();
+      return [];
+    }
+  }
+
+  /**
+   * Makes the days that the batch needs, once an error told that one is missing.
+   *
+   * @returns true when the next try may store it: also while the making fails, because nobody's data is at fault
+   */
+  async #makeDays(batch: readonly FannedOutEvent[], cause: unknown): Promise<boolean> {
+    const { sqlSystem, clock, log } = this.#runtime;
+    log.error({ err: cause, rows: batch.length }, "day partition of events is missing");
+    const times = batch.map(({ message }) => message.acceptedAt);
+    try {
+      return await ensurePartitionsFor(sqlSystem, times, clock.nowMs());
+    } catch (error) {
+      log.error({ err: error }, "day partitions cannot be made");
+      return true;
+    }
   }
 
   async #book(owned: OwnedPartition, events: readonly FannedOutEvent[]): Promise<void> {
@@ -141,4 +170,13 @@ export class EventFinisher {
       }
     }
   }
+}
+
+async function writeRows(tx: Transaction, batch: readonly FannedOutEvent[]): Promise<void> {
+  await insertEvents(
+    tx,
+    batch.filter(({ isStored, death }) => !isStored && death === undefined),
+  );
+  for (const event of batch)
+    if (event.death !== undefined) await insertDeadEvent(tx, { ...event, ...event.death });
 }

@@ -9,7 +9,10 @@ export interface FilterableEvent {
   data(): unknown;
 }
 
-/** A compiled filter. Never throws. */
+/** An event that no filter can judge, with the cause as its message. */
+export class UnmatchableEvent extends Error {}
+
+/** A compiled filter; it throws only what `data` throws. */
 export type EventFilter = (event: FilterableEvent) => boolean;
 
 /** Bounds of one filter: what a person writes stays far below, and what loops or floods is refused when saved. */

@@ -1,7 +1,7 @@
 import type { Runtime } from "../../platform/runtime.ts";
 import { compileEntry, compileSubscription } from "./compile-subscription.ts";
 import type { CompiledSubscription, SubscriptionEntry } from "./compiled-subscription.ts";
-import type { FilterableEvent } from "./event-filter.ts";
+import { type FilterableEvent, UnmatchableEvent } from "./event-filter.ts";
 import { MatchIndex } from "./match-index.ts";
 import { findSubscriptionRows, readSubscriptionIndex, type SubscriptionRow } from "./store.ts";
 
@@ -71,7 +71,8 @@ export class SubscriptionCache {
    * Subscriptions of every status whose patterns and filter take the event; what is PAUSED or FAILED has its deliveries
    * held. The list may be shared with other calls: do not change it.
    *
-   * @throws when Postgres is away and nothing is known of the tenant
+   * @throws UnmatchableEvent when a filter fails at it; another error when Postgres is away and nothing is known of the
+   * tenant
    */
   matching(
     tenantId: string,
@@ -256,5 +257,15 @@ function jitter(ms: number): number {
 
 function select(index: MatchIndex, event: FilterableEvent): readonly SubscriptionEntry[] {
   const { entries, hasFilters } = index.byType(event.type);
-  return hasFilters ? entries.filter(({ filter }) => filter === undefined || filter(event)) : entries;
+  if (!hasFilters) return entries;
+  let judging = "";
+  try {
+    return entries.filter(({ id, filter }) => {
+      judging = id;
+      return filter === undefined || filter(event);
+    });
+  } catch (error) {
+    const { message } = error as Error;
+    throw new UnmatchableEvent(`the filter of subscription ${judging} failed: ${message}`, { cause: error });
+  }
 }
