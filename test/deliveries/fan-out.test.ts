@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { checkEventConservation } from "../../src/domain/events/check-event-conservation.ts";
+import { loadProgress } from "../../src/domain/deliveries/fan-out-store.ts";
 import { SLOTS } from "../../src/domain/deliveries/lane-turns.ts";
 import { newId } from "../../src/platform/uuid.ts";
 import {
@@ -55,6 +56,13 @@ describe("fan-out", () => {
         .sqlSystem`select matched, fan_out_cursor as cursor from events where id = ${id!}`;
       return row!["matched"] === count && row!["cursor"] === null;
     });
+    // A fan-out that is complete and whose entry is read again, because its owner died, is not begun again.
+    const [event] = await fixture.runtime.sqlSystem<{ tenantId: string; acceptedAt: Date }[]>`
+      select tenant_id as "tenantId", created_at as "acceptedAt" from events where id = ${id!}`;
+    const name = { tenantId: event!.tenantId, id: id!, acceptedAt: event!.acceptedAt.getTime() };
+    expect(await loadProgress(fixture.runtime.sqlSystem, name)).toEqual({ matched: count, cursor: null });
+    const unknown = { ...name, id: newId() };
+    expect(await loadProgress(fixture.runtime.sqlSystem, unknown)).toBeUndefined();
     await until("the event is out of its stream", async () => {
       const { waiting, difference } = await checkEventConservation(fixture.runtime);
       return waiting === 0 && difference === 0;

@@ -75,6 +75,23 @@ describe("a delivery", () => {
     });
   }, 20_000);
 
+  test("shows the body that its template made, none where that was not kept, never the event's own", async () => {
+    const receiver = new Receiver();
+    const transformTemplate = { engine: "jsonata", expression: '{ "only": data.n }' } as const;
+    const type = eventType();
+    const { id } = await fixture.subscribe(receiver.url, { eventTypes: [type], transformTemplate });
+    await fixture.publish([{ type }]);
+    await until("it is stored", async () => (await attemptsOf(fixture, id)).length === 1);
+    const [attempt] = await attemptsOf(fixture, id);
+    const shown = () => getDelivery(fixture.ctx, { subscriptionId: id, deliveryId: attempt!.deliveryId });
+    expect((await shown()).requestBody).toBe(receiver.requests[0]!.body);
+    expect(JSON.parse(receiver.requests[0]!.body)).toEqual({ only: 1 });
+    await fixture.runtime
+      .sqlSystem`update webhook_deliveries set request_body = null where subscription_id = ${id}`;
+    expect((await shown()).requestBody).toBeNull();
+    await receiver.stop();
+  }, 30_000);
+
   test("is not repeated at a redirect's target, and says that it was one", async () => {
     const type = eventType();
     const target = receive();

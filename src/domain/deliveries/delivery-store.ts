@@ -110,6 +110,18 @@ export async function getOpenDelivery(
   return row;
 }
 
+/** Whether a template makes the bodies of a subscription, also of a deleted one. */
+export async function hasTemplate(
+  tx: Transaction,
+  tenantId: string,
+  subscriptionId: string,
+): Promise<boolean> {
+  const rows = await tx`
+    select from webhook_subscriptions
+    where tenant_id = ${tenantId} and id = ${subscriptionId} and transform_template is not null`;
+  return rows.length === 1;
+}
+
 /** An event's payload parts for showing what a delivery sends. */
 export async function getEventPayload(
   tx: Transaction,

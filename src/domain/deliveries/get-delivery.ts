@@ -5,6 +5,7 @@ import {
   type AttemptDetailRow,
   getEventPayload,
   getOpenDelivery,
+  hasTemplate,
   listDeliveryAttempts,
   type OpenDeliveryRow,
 } from "./delivery-store.ts";
@@ -39,7 +40,7 @@ export async function getDelivery(
       replayId,
       status: open?.status ?? endOf(last!),
       nextRetryAt: open?.nextRetryAt?.toISOString() ?? null,
-      requestBody: await sentBody(tx, tenantId, last, known),
+      requestBody: await sentBody(tx, { tenantId, subscriptionId }, attempts, known),
       attempts: attempts.map(presentAttemptDetail),
     };
   });
@@ -50,14 +51,18 @@ function endOf({ status }: AttemptDetailRow): DeliveryStatus {
   return status === "RETRYING" ? "CANCELLED" : status;
 }
 
+/** The body as its receiver got it, or will get it; null when a template made it and it was not kept, or will make it. */
 async function sentBody(
   tx: Transaction,
-  tenantId: string,
-  last: AttemptDetailRow | undefined,
+  { tenantId, subscriptionId }: { tenantId: string; subscriptionId: string },
+  attempts: readonly AttemptDetailRow[],
   known: AttemptDetailRow | OpenDeliveryRow,
 ): Promise<string | null> {
-  const kept = last?.requestBody ?? last?.payload;
-  if (kept !== undefined && kept !== null) return Buffer.from(kept).toString();
+  const made = attempts.findLast(({ requestBody }) => requestBody !== null)?.requestBody;
+  if (made !== undefined && made !== null) return Buffer.from(made).toString();
+  if (await hasTemplate(tx, tenantId, subscriptionId)) return null;
+  const payloadOfTest = attempts.at(-1)?.payload;
+  if (payloadOfTest !== undefined && payloadOfTest !== null) return Buffer.from(payloadOfTest).toString();
   if (known.eventCreatedAt === null) return null;
   const event = await getEventPayload(tx, tenantId, known.eventId, known.eventCreatedAt);
   if (event === undefined) return null;
