@@ -29,8 +29,11 @@ export const ERRORS = {
   invalid_input: { status: 422, title: "The input is not valid" },
   idempotency_mismatch: { status: 422, title: "This Idempotency-Key was used with another request" },
   rate_limited: { status: 429, title: "Too many requests" },
+  queue_full: { status: 429, title: "Too many calls wait for this integration" },
+  queue_timeout: { status: 429, title: "The provider's limit left no room in time" },
   internal: { status: 500, title: "Something went wrong on our side" },
   unavailable: { status: 503, title: "The hub cannot take this at the moment" },
+  circuit_open: { status: 503, title: "The provider fails; calls are stopped for a while" },
   capacity_exceeded: { status: 503, title: "The hub is full at the moment" },
 } as const satisfies Record<string, CatalogueEntry>;
 

@@ -191,3 +191,56 @@ export const SUBSCRIPTION_BEAT_PREFIX = "hub:beat:";
 
 /** Prefix of the rate limiter's keys for management calls; kept in the volatile Redis. */
 export const API_LIMIT_PREFIX = "hub:limit";
+
+/** Keys of the admission of calls out; all of one provider share a slot, so that one script sees its shared quotas. */
+export interface AdmissionKeys {
+  /** HASH of one integration: arrivals, circuit, pause and what the provider reported; see `rate-limit/*.lua`. */
+  state: string;
+  /** ZSET of its waiting calls → priority and arrival. */
+  queue: string;
+  /** ZSET of its waiting calls → when their owner asks again (ms). */
+  due: string;
+  /** ZSET of its calls under way → end of their lease (ms). */
+  inFlight: string;
+  /** HASH of what all tenants of a provider share in one environment. */
+  sharedState: string;
+  /** ZSET of their calls under way → end of their lease (ms). */
+  sharedInFlight: string;
+  /** ZSET of integrations that wait for a shared quota → their virtual time. */
+  turns: string;
+  /** ZSET of the same → when their next call asks again (ms). */
+  turnsDue: string;
+}
+
+/** The admission keys of one integration; all go by themselves when it is idle, an open circuit excepted. */
+export function admissionKeys(scope: {
+  providerId: string;
+  environment: string;
+  integrationId: string;
+}): AdmissionKeys {
+  const own = `{g:${scope.providerId}}:i:${scope.integrationId}`;
+  const shared = `{g:${scope.providerId}}:s:${scope.environment}`;
+  return {
+    state: own,
+    queue: `${own}:q`,
+    due: `${own}:due`,
+    inFlight: `${own}:run`,
+    sharedState: shared,
+    sharedInFlight: `${shared}:run`,
+    turns: `${shared}:turns`,
+    turnsDue: `${shared}:due`,
+  };
+}
+
+/**
+ * LIST or HASH of what was taken of one quota; goes a window after its last use. Limit and window are in the name,
+ * because a count of another window means nothing.
+ *
+ * @param state `state` or `sharedState` of the admission keys
+ */
+export function quotaKey(state: string, quota: { name: string; limit: number; windowMs: number }): string {
+  return `${state}:u:${quota.name}:${quota.limit}/${quota.windowMs}`;
+}
+
+/** Beginning of the pub/sub channel by which waiting calls of one process are told to ask now; then its id. */
+export const ADMISSION_WAKE_PREFIX = "hub:admission:wake:";

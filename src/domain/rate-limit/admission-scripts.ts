@@ -1,0 +1,157 @@
+import { admissionKeys, ADMISSION_WAKE_PREFIX, quotaKey } from "../../platform/redis/keys.ts";
+import { bindScript, type RedisClient } from "../../platform/redis/script.ts";
+import admitLua from "./admit.lua" with { type: "text" };
+import type { AdmissionCall, AdmissionScope, CallResult, CircuitReading, Quota } from "./admission-call.ts";
+import finishLua from "./finish.lua" with { type: "text" };
+import leaveLua from "./leave.lua" with { type: "text" };
+import lookLua from "./look.lua" with { type: "text" };
+import quotasLua from "./quotas.lua" with { type: "text" };
+import renewLua from "./renew.lua" with { type: "text" };
+import turnsLua from "./turns.lua" with { type: "text" };
+
+type BoundScript = (keys: readonly string[], args: readonly (string | number)[]) => Promise<unknown>;
+
+/** The scripts of admission; each file's header says what it takes and guarantees. */
+export interface AdmissionScripts {
+  admit: BoundScript;
+  finish: BoundScript;
+  leave: BoundScript;
+  renew: BoundScript;
+  look: BoundScript;
+}
+
+/** Binds the scripts to a client, each behind the functions that they share. */
+export function admissionScripts(client: RedisClient): AdmissionScripts {
+  const bind = (name: string, lua: string): BoundScript =>
+    bindScript(client, { name, lua: `${quotasLua}\n${turnsLua}\n${lua}` });
+  return {
+    admit: bind("hubAdmissionAdmit", admitLua),
+    finish: bind("hubAdmissionFinish", finishLua),
+    leave: bind("hubAdmissionLeave", leaveLua),
+    renew: bind("hubAdmissionRenew", renewLua),
+    look: bind("hubAdmissionLook", lookLua),
+  };
+}
+
+const CLASSES = { high: 0, normal: 1, low: 2 } as const;
+/** A queue holds this many times the smallest limit. */
+const PLACES_OF_LIMIT = 10;
+/** A wrong unit in a provider's header must not stop an integration for good. */
+const REPORT_MAX_MS = 24 * 3_600_000;
+
+const isShared = (call: Pick<AdmissionCall, "quotas" | "sharedConcurrency">): boolean =>
+  call.sharedConcurrency !== undefined || call.quotas.some(({ scope }) => scope === "provider");
+const flag = (value: boolean): string => (value ? "1" : "");
+
+/** KEYS 1 to 8 of every script. */
+export function scopeKeys(scope: AdmissionScope): string[] {
+  return Object.values(admissionKeys(scope));
+}
+
+/** KEYS of a script that touches quotas. */
+export function callKeys(call: AdmissionScope & Pick<AdmissionCall, "quotas">): string[] {
+  const { state, sharedState } = admissionKeys(call);
+  return [
+    ...scopeKeys(call),
+    ...call.quotas.map((quota) => quotaKey(quota.scope === "provider" ? sharedState : state, quota)),
+  ];
+}
+
+/** Name, scope, limit, window and weight of a quota; more than its limit no call can take. */
+export function quotaArguments({ name, scope, limit, windowMs, weight }: Quota): (string | number)[] {
+  return [name, scope === "provider" ? "s" : "", limit, windowMs, Math.min(weight, limit)];
+}
+
+/** ARGV of `admit`. */
+export function admitArguments(
+  call: AdmissionCall,
+  ask: { member: string; arrival: string; leaseMs: number; patienceMs: number },
+): (string | number)[] {
+  const smallest = Math.min(...call.quotas.map(({ limit }) => limit));
+  return [
+    ask.member,
+    call.integrationId,
+    CLASSES[call.priority],
+    ask.arrival,
+    ask.leaseMs,
+    smallest * PLACES_OF_LIMIT,
+    Math.max(0, Math.floor(ask.patienceMs)),
+    call.circuit.timeoutMs,
+    call.concurrency ?? 0,
+    call.sharedConcurrency ?? 0,
+    flag(isShared(call)),
+    ADMISSION_WAKE_PREFIX,
+    ...call.quotas.flatMap(quotaArguments),
+  ];
+}
+
+/** ARGV of `finish`. */
+export function finishArguments(
+  call: AdmissionCall,
+  end: { member: string; admittedAtMs: number; result: CallResult; nowMs: number },
+): (string | number)[] {
+  const { result } = end;
+  const whole = (value: number | undefined, max = Number.MAX_SAFE_INTEGER): number | "" =>
+    value === undefined || !Number.isFinite(value) ? "" : Math.min(Math.max(0, Math.floor(value)), max);
+  const reports = new Map((result.reports ?? []).map((report) => [report.quota, report]));
+  return [
+    end.member,
+    result.outcome,
+    flag(result.isSent === false),
+    end.admittedAtMs,
+    call.circuit.failureThreshold,
+    call.circuit.successThreshold,
+    whole(result.retryAfterMs ?? 0, REPORT_MAX_MS),
+    flag(call.concurrency !== undefined),
+    flag(call.sharedConcurrency !== undefined),
+    flag(isShared(call)),
+    ADMISSION_WAKE_PREFIX,
+    ...call.quotas.flatMap((quota) => {
+      const { limit, remaining, resetAtMs } = reports.get(quota.name) ?? { quota: quota.name };
+      const resetMs = resetAtMs === undefined ? undefined : resetAtMs - end.nowMs;
+      return [
+        ...quotaArguments(quota),
+        limit === 0 ? "" : whole(limit),
+        whole(remaining),
+        whole(resetMs, REPORT_MAX_MS),
+      ];
+    }),
+  ];
+}
+
+/** ARGV of `leave`. */
+export function leaveArguments(call: AdmissionCall, member: string): (string | number)[] {
+  return [member, call.integrationId, flag(isShared(call)), ADMISSION_WAKE_PREFIX];
+}
+
+/** ARGV of `renew`. */
+export function renewArguments(
+  call: AdmissionCall,
+  leaseMs: number,
+  members: readonly string[],
+): (string | number)[] {
+  return [leaseMs, flag(isShared(call)), ...members];
+}
+
+/** A circuit as the scripts tell it. */
+export type CircuitReply = readonly [state: string, ...numbers: string[]];
+
+/** Reads the scripts' circuit; `mustRecord` when the record in Postgres has to follow. */
+export function readCircuit(reply: CircuitReply): { circuit: CircuitReading; mustRecord: boolean } {
+  const time = (text: string | undefined): number | undefined => (text === "0" ? undefined : Number(text));
+  const [state, failures, successes, opened, halfOpened, lastFailure, lastSuccess, changed, mustRecord] =
+    reply;
+  return {
+    circuit: {
+      state: state as CircuitReading["state"],
+      failureCount: Number(failures),
+      successCount: Number(successes),
+      openedAtMs: time(opened),
+      halfOpenAtMs: time(halfOpened),
+      lastFailureAtMs: time(lastFailure),
+      lastSuccessAtMs: time(lastSuccess),
+      changedAtMs: Number(changed),
+    },
+    mustRecord: mustRecord === "1",
+  };
+}

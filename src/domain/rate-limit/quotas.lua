@@ -1,0 +1,177 @@
+-- Purpose: functions about time and quotas, put before the scripts of this folder. A quota of up to 1,000 units a window
+--   is a LIST of the times (ms) at which its units were taken: an exact sliding log. A larger one is a HASH of 60
+--   sub-windows, of which 61 or 62 count, so that no window is ever over. Both count 25 ms longer than the window: what
+--   leaves here evenly may arrive at the provider a little closer together.
+-- Guarantee: the time is that of Redis, so the processes' clocks do not matter.
+-- KEYS: by name of the caller.
+-- ARGV: none of its own.
+-- Output: functions.
+
+local SLACK_MS, LOG_LIMIT_MAX, SUB_WINDOWS = 25, 1000, 60
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+
+local function text(number) return string.format('%.0f', number) end
+
+-- Declared: key, state (the hash that holds what the provider reported), name, limit, window, weight. Reported: cap is
+-- what may still be taken until capUntil.
+local function readQuota(quota)
+  local reported = redis.call('HMGET', quota.state, quota.name .. ':l', quota.name .. ':n', quota.name .. ':u')
+  quota.isLog = quota.limit <= LOG_LIMIT_MAX
+  quota.limit = tonumber(reported[1] or quota.limit)
+  quota.capUntil = tonumber(reported[3] or 0)
+  if quota.capUntil > now then quota.cap = math.max(0, tonumber(reported[2])) end
+  quota.weight = math.min(quota.weight, quota.limit)
+  quota.width = quota.window / SUB_WINDOWS
+  return quota
+end
+
+-- Place of the first entry of a log that is at or after a time.
+local function firstSince(key, length, since)
+  local low, high = 0, length
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if tonumber(redis.call('LINDEX', key, middle)) < since then low = middle + 1 else high = middle end
+  end
+  return low
+end
+
+local function readLog(quota)
+  local expired = now - quota.window - SLACK_MS
+  local first = redis.call('LINDEX', quota.key, 0)
+  quota.used = first and redis.call('LLEN', quota.key) or 0
+  if first and tonumber(first) <= expired then
+    local kept = firstSince(quota.key, quota.used, expired + 1)
+    redis.call('LTRIM', quota.key, kept, -1)
+    quota.used = quota.used - kept
+  end
+end
+
+-- `t` is the sum of all sub-windows, `o` the number of the oldest one.
+local function readSubWindows(quota)
+  local kept = redis.call('HMGET', quota.key, 't', 'o')
+  local oldest = math.floor((now - quota.window - SLACK_MS) / quota.width)
+  quota.used, quota.oldest = tonumber(kept[1] or 0), tonumber(kept[2] or oldest)
+  if quota.oldest >= oldest then return end
+  if oldest - quota.oldest > SUB_WINDOWS + 2 then
+    redis.call('DEL', quota.key)
+    quota.used = 0
+  else
+    for number = quota.oldest, oldest - 1 do
+      local units = redis.call('HGET', quota.key, text(number))
+      if units then
+        quota.used = quota.used - tonumber(units)
+        redis.call('HDEL', quota.key, text(number))
+      end
+    end
+    redis.call('HSET', quota.key, 't', text(quota.used), 'o', text(oldest))
+  end
+  quota.oldest = oldest
+end
+
+local function freeUnits(quota)
+  local free = quota.limit - quota.used
+  if quota.cap and quota.cap < free then free = quota.cap end
+  return free
+end
+
+local function openQuota(quota)
+  readQuota(quota)
+  if quota.isLog then readLog(quota) else readSubWindows(quota) end
+  quota.free = freeUnits(quota)
+  return quota
+end
+
+-- Time until so many units are free, when all that come free are left alone.
+local function waitFor(quota, units)
+  local wait = 0
+  if quota.cap and quota.cap < units then wait = quota.capUntil - now end
+  local missing = quota.used + units - quota.limit
+  if missing <= 0 then return wait end
+  local span = quota.window + SLACK_MS
+  local rounds = math.floor((missing - 1) / math.max(quota.used, 1))
+  local rest = missing - rounds * quota.used
+  local free = now
+  if quota.used > 0 and quota.isLog then
+    free = tonumber(redis.call('LINDEX', quota.key, rest - 1)) + span
+  elseif quota.used > 0 then
+    local number, last = quota.oldest, math.floor(now / quota.width)
+    while rest > 0 and number <= last do
+      rest = rest - tonumber(redis.call('HGET', quota.key, text(number)) or 0)
+      number = number + 1
+    end
+    free = math.ceil(number * quota.width) + span
+  end
+  return math.max(wait, free + rounds * span - now)
+end
+
+local function take(quota)
+  if quota.weight <= 0 then return end
+  quota.free = quota.free - quota.weight
+  if quota.isLog then
+    local stamps = {}
+    for i = 1, quota.weight do stamps[i] = text(now) end
+    redis.call('RPUSH', quota.key, unpack(stamps))
+  else
+    if quota.used == 0 then redis.call('HSET', quota.key, 'o', text(quota.oldest)) end
+    redis.call('HINCRBY', quota.key, text(math.floor(now / quota.width)), quota.weight)
+    redis.call('HINCRBY', quota.key, 't', quota.weight)
+  end
+  redis.call('PEXPIRE', quota.key, text(2 * (quota.window + SLACK_MS)))
+  if quota.cap then redis.call('HINCRBY', quota.state, quota.name .. ':n', -quota.weight) end
+end
+
+-- Of a call that was admitted and never sent.
+local function giveBack(quota, admitted)
+  if quota.weight <= 0 then return end
+  if quota.isLog then
+    redis.call('LREM', quota.key, -quota.weight, text(admitted))
+  else
+    local number = math.floor(admitted / quota.width)
+    if number < quota.oldest then return end
+    redis.call('HINCRBY', quota.key, text(number), -quota.weight)
+    redis.call('HINCRBY', quota.key, 't', -quota.weight)
+  end
+  if quota.cap then redis.call('HINCRBY', quota.state, quota.name .. ':n', quota.weight) end
+end
+
+-- Units taken by others since a call was admitted: its answer may not know of them.
+local function takenSince(quota, admitted)
+  if quota.isLog then
+    return math.max(0, quota.used - firstSince(quota.key, quota.used, admitted) - quota.weight)
+  end
+  local units = 0
+  for number = math.max(quota.oldest, math.floor(admitted / quota.width)), math.floor(now / quota.width) do
+    units = units + tonumber(redis.call('HGET', quota.key, text(number)) or 0)
+  end
+  return math.max(0, units - quota.weight)
+end
+
+local function dropOldest(quota, units)
+  if quota.isLog then return redis.call('LTRIM', quota.key, units, -1) end
+  local number = quota.oldest
+  redis.call('HINCRBY', quota.key, 't', -units)
+  while units > 0 do
+    local held = tonumber(redis.call('HGET', quota.key, text(number)) or 0)
+    local dropped = math.min(held, units)
+    if dropped > 0 then redis.call('HINCRBY', quota.key, text(number), -dropped) end
+    units = units - dropped
+    number = number + 1
+  end
+end
+
+-- What an answer said: `remaining` units until `reset` ms from now. An answer to a call that was admitted before the one
+-- reported last is too old. The count follows downwards at once, upwards only by what nobody may still be using.
+local function report(quota, admitted, inFlight, remaining, reset)
+  local last = tonumber(redis.call('HGET', quota.state, quota.name .. ':r') or 0)
+  if admitted < last then return end
+  redis.call('HSET', quota.state, quota.name .. ':r', text(admitted))
+  local target = math.max(0, math.min(remaining, quota.limit) - takenSince(quota, admitted))
+  local free = quota.limit - quota.used
+  if free > target then
+    redis.call('HSET', quota.state, quota.name .. ':n', text(target), quota.name .. ':u', text(now + reset))
+    return
+  end
+  redis.call('HDEL', quota.state, quota.name .. ':n', quota.name .. ':u')
+  if target - inFlight > free then dropOldest(quota, target - inFlight - free) end
+end

@@ -1,0 +1,30 @@
+/** One call's wait: for a time, for a wake-up that may come before it, or until its caller leaves. */
+export class Waiter {
+  #isWoken = false;
+  #end: (() => void) | undefined;
+
+  /** @param signal its firing ends the sleep too */
+  constructor(signal: AbortSignal | undefined) {
+    signal?.addEventListener("abort", () => this.wake(), { once: true });
+  }
+
+  /** Ends the sleep, or the next one when it comes in between. */
+  wake(): void {
+    if (this.#end === undefined) this.#isWoken = true;
+    else this.#end();
+  }
+
+  async sleep(ms: number): Promise<void> {
+    if (!this.#isWoken) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, Math.ceil(ms));
+        this.#end = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+    this.#isWoken = false;
+    this.#end = undefined;
+  }
+}
