@@ -28,7 +28,7 @@ export async function runSteps(steps: readonly Step[], say: (line: string) => vo
   await rm(resultsDir, { recursive: true, force: true });
   await mkdir(resultsDir, { recursive: true });
   const redis = await provideRedisBinary();
-  const given = process.env["TEST_POSTGRES_URL"];
+  const given = process.env["TEST_POSTGRES_URL"] || undefined;
   const server = given ? undefined : await startTestPostgresServer();
   say(`Redis ${redis.version}; Postgres ${server ? "of this run" : "of TEST_POSTGRES_URL"}`);
   const env = { ...definedVariables(), TEST_POSTGRES_URL: given ?? server!.superuserUrl };
@@ -94,6 +94,7 @@ async function testCommand(step: Step, report: string): Promise<string[] | undef
     process.execPath,
     "test",
     "--isolate",
+    ...(step.parallel === undefined ? [] : [`--parallel=${step.parallel}`]),
     `--timeout=${TEST_TIMEOUT_MS}`,
     "--reporter=junit",
     `--reporter-outfile=${report}`,

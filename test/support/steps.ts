@@ -9,6 +9,8 @@ export interface Step {
   /** Folders below `args` that another step runs. */
   except?: readonly string[];
   env?: Readonly<Record<string, string>>;
+  /** Files that run at the same time, each in a process of its own; one when not said. */
+  parallel?: number;
   timeoutMs: number;
 }
 
@@ -42,6 +44,7 @@ const INTEGRATION: Step = {
   kind: "tests",
   args: ["test"],
   except: ["test/architecture", "test/checklist.test.ts", ...HEAVY],
+  parallel: 2,
   timeoutMs: 8 * MINUTE_MS,
 };
 
@@ -52,6 +55,7 @@ const CLUSTER_SMOKE: Step = {
   args: ["test/inbound/accept.test.ts", "test/inbound/worker.test.ts", "test/streams"],
   named: ".cluster-smoke.",
   env: { TEST_REDIS: "cluster" },
+  parallel: 2,
   timeoutMs: 4 * MINUTE_MS,
 };
 
