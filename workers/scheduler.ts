@@ -1,3 +1,4 @@
+import { ALERT_JOBS } from "../src/domain/alerts/alert-jobs.ts";
 import { DELIVERY_JOBS } from "../src/domain/deliveries/delivery-jobs.ts";
 import { watchConservation } from "../src/domain/health/watch-conservation.ts";
 import { limitDedupeMemory } from "../src/domain/inbound/limit-dedupe-memory.ts";
@@ -65,6 +66,6 @@ const JOBS: readonly Job[] = [
 export const scheduler = {
   name: "scheduler",
   start: (runtime: Runtime) => ({
-    stop: startJobs(runtime, "scheduler", [...JOBS, ...DELIVERY_JOBS, watchConservation(runtime)]),
+    stop: startJobs(runtime, "scheduler", [...JOBS, ...DELIVERY_JOBS, ...ALERT_JOBS, watchConservation(runtime)]),
   }),
 };

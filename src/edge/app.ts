@@ -10,6 +10,7 @@ import { problemPlugin } from "./plugins/problem.ts";
 import { apiKeyRoutes } from "./routes/api-keys.ts";
 import { apiLogRoutes } from "./routes/api-logs.ts";
 import { auditLogRoutes } from "./routes/audit-log.ts";
+import { circuitRoutes } from "./routes/circuits.ts";
 import { deadLetterRoutes } from "./routes/dead-letters.ts";
 import { docsRoutes } from "./routes/docs.ts";
 import { eventTypeRoutes } from "./routes/event-types.ts";
@@ -47,6 +48,7 @@ export function createApp(runtime: Runtime, ingress?: AcceptDeps) {
     .use(tenantRoutes(runtime))
     .use(apiKeyRoutes(runtime))
     .use(auditLogRoutes(runtime))
+    .use(circuitRoutes(runtime))
     .use(webhookEndpointRoutes(runtime))
     .use(webhookSchemeRoutes(runtime))
     .use(receiptRoutes(runtime))

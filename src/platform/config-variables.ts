@@ -45,6 +45,12 @@ const keyRingProblem = (given: string): string | undefined => {
 const sharedSecretProblem = (given: string): string | undefined =>
   Buffer.byteLength(given) < 32 ? "must have 32 bytes or more (RFC 7518 section 3.2)" : undefined;
 
+/** Length as Standard Webhooks asks for. */
+const alertSecretProblem = (given: string): string | undefined => {
+  const bytes = /^whsec_[A-Za-z0-9+/]+={0,2}$/.test(given) ? Buffer.from(given.slice(6), "base64").length : 0;
+  return bytes >= 24 && bytes <= 64 ? undefined : "must be whsec_ and base64 of 24 to 64 bytes";
+};
+
 /** A DNS name (RFC 1123) or an address; whether it is this machine's own, only listening tells. */
 const host = (about: string, defaultText: string): Variable => ({
   ...text(about, defaultText),
@@ -251,8 +257,12 @@ export const VARIABLES = {
   EGRESS_ALLOW_HTTP: boolean("allow plain http targets", false),
   EGRESS_DNS_SERVERS: list("DNS servers for calls out; the machine's own when empty", dnsServer),
   ALERT_WEBHOOK_URL: url("where alerts are posted", HTTP_SCHEMES),
+  ALERT_WEBHOOK_SECRET: secret(
+    "`whsec_` and base64 of 24 to 64 bytes: signs them as in Standard Webhooks; unsigned when empty",
+    alertSecretProblem,
+  ),
   ALERT_EMAIL_TO: list("who gets alerts by mail"),
-  SMTP_URL: url("mail server for alerts", ["smtp:", "smtps:"], true),
+  SMTP_URL: url("mail server for alerts; `?from=` names the sender", ["smtp:", "smtps:"], true),
   LOG_LEVEL: oneOf("least severity that is logged", LOG_LEVELS, "info"),
   OTEL_EXPORTER_OTLP_ENDPOINT: url("OTLP/HTTP collector; spans are off when empty", HTTP_SCHEMES),
 } as const satisfies Record<string, Variable>;

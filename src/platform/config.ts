@@ -40,6 +40,7 @@ export interface Config {
   egressAllowHttp: boolean;
   egressDnsServers: string[];
   alertWebhookUrl: string | undefined;
+  alertWebhookSecret: string | undefined;
   alertEmailTo: string[];
   smtpUrl: string | undefined;
   logLevel: "fatal" | "error" | "warn" | "info" | "debug" | "trace" | "silent";

@@ -250,5 +250,13 @@ export const ROUTE_FIXTURES: Readonly<Record<string, RouteFixture>> = {
   },
   "GET /api/v1/api-logs/search": { scope: "logs:read" },
   "GET /api/v1/api-logs/{logId}": { scope: "logs:read", make: makeApiLog },
+  "GET /api/v1/integrations/{id}/circuit": { scope: "integrations:read", make: makeIntegration },
+  "PUT /api/v1/integrations/{id}/circuit": {
+    scope: "integrations:write",
+    make: makeIntegration,
+    body: () => ({ failureThreshold: 7 }),
+  },
+  "POST /api/v1/integrations/{id}/circuit/reset": { scope: "integrations:write", make: makeIntegration },
+  "POST /api/v1/integrations/{id}/circuit/trip": { scope: "integrations:write", make: makeIntegration },
   "GET /api/v1/integrations/{id}/logs": { scope: "logs:read", make: makeIntegration },
 };
