@@ -46,6 +46,7 @@ const NOUN_TABLE: Readonly<Record<string, readonly string[] | "all">> = {
   transformations: [],
   alerts: [],
   services: [],
+  edi: [],
   idempotency: ["vault"],
   integrations: ["providers", "vault", "events"],
   oauth: ["integrations", "providers", "vault", "events"],

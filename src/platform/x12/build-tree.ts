@@ -4,6 +4,7 @@ import type { X12Fault, X12Segment, X12Set } from "./model.ts";
 import { findSet } from "./tables/find-set.ts";
 import { segmentsOf } from "./tables/segments.ts";
 import { type LoopUse, type SetTable, startOf } from "./tables/set-table.ts";
+import { isSegmentId } from "./tokenizer.ts";
 
 /** One occurrence of a loop; the root is the whole set. */
 export interface LoopNode {
@@ -145,13 +146,16 @@ class TreeBuilder {
   #stray(segment: X12Segment, position: number): void {
     const frame = this.#frames.at(-1)!;
     this.#tree.ordered = false;
-    const known = segmentsOf(this.#set.version).has(segment.id);
-    const code = this.#table.segmentIds.has(segment.id)
-      ? "segment_out_of_order"
-      : known
-        ? "segment_not_in_set"
-        : "segment_unknown";
-    this.#fault(code, segment, position, frame.use.id);
+    // What is no segment id at all was told when the document was read.
+    if (isSegmentId(segment.id)) {
+      const known = segmentsOf(this.#set.version).has(segment.id);
+      const code = this.#table.segmentIds.has(segment.id)
+        ? "segment_out_of_order"
+        : known
+          ? "segment_not_in_set"
+          : "segment_unknown";
+      this.#fault(code, segment, position, frame.use.id);
+    }
     frame.node.children.push(segment);
     this.#tree.loopOf.push(frame.use.id);
   }

@@ -149,7 +149,7 @@ function isAlphanumeric(code: number): boolean {
 }
 
 /** Two or three capital letters and digits, the first a letter. */
-function isSegmentId(id: string): boolean {
+export function isSegmentId(id: string): boolean {
   if (id.length !== 2 && id.length !== 3) return false;
   const first = id.charCodeAt(0);
   if (first < 65 || first > 90) return false;
