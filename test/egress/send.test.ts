@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
+import { DnsServer } from "../support/dns-server.ts";
 import { answer, RawReceiver } from "../support/raw-receiver.ts";
 import { makeSender, post } from "./egress-fixture.ts";
 
@@ -331,6 +332,60 @@ describe("Sender.send()", () => {
     const { receiver, url } = await receive((socket) => socket.end(answer(200)));
     expect(await post(makeSender(), url, { mayStart: () => false })).toEqual({ kind: "withheld" });
     expect(receiver.connections).toBe(0);
+  });
+
+  test("gives one key as many slots as its caller allows", async () => {
+    let inFlight = 0;
+    let most = 0;
+    const { url } = await receive((socket) => {
+      most = Math.max(most, ++inFlight);
+      setTimeout(() => {
+        inFlight--;
+        socket.write(answer(200));
+      }, 10);
+    });
+    const sender = makeSender();
+    const slots = (): number => 40;
+    await Promise.all(Array.from({ length: 100 }, () => post(sender, url, { key: "one", slots })));
+    expect(most).toBe(40);
+  });
+
+  test("puts requests together that the system does not take at once", async () => {
+    const { receiver, url } = await receive((socket) => void setTimeout(() => socket.write(answer(200)), 50));
+    const sender = makeSender();
+    const bodies = ["a", "ä".repeat(30_000), new Uint8Array(60_000).fill(98), "c".repeat(3_000_000)];
+    const results = await Promise.all(bodies.map((body) => post(sender, url, { body })));
+    expect(results.map(({ kind }) => kind)).toEqual(bodies.map(() => "response"));
+    const sizes = receiver.requests.map((text) => text.length - text.indexOf("\r\n\r\n") - 4);
+    expect(sizes.toSorted((one, other) => one - other)).toEqual([1, 60_000, 60_000, 3_000_000]);
+  });
+
+  test("close() ends what is under way and what waits for a slot, and nothing is sent afterwards", async () => {
+    const { receiver, url } = await receive(() => {});
+    const sender = makeSender();
+    const results = Array.from({ length: 40 }, () => post(sender, url, { key: "one" }));
+    // oxlint-disable-next-line no-await-in-loop -- until all that have a slot were sent
+    while (receiver.requests.length < 16) await Bun.sleep(5);
+    sender.close();
+    for (const result of await Promise.all(results)) expect(result).toMatchObject({ code: "aborted" });
+    expect(await post(sender, url)).toMatchObject({ kind: "error", code: "aborted", sent: false });
+    expect(receiver.requests).toHaveLength(16);
+  });
+
+  test("close() connects to no further address", async () => {
+    const deaf = await startDeafListener();
+    const dns = await DnsServer.start();
+    try {
+      dns.set("several.example.com", ["127.0.0.1", "127.0.0.2"]);
+      const sender = makeSender({ dnsServer: dns.address });
+      const sending = post(sender, `http://several.example.com:${deaf.port}/`);
+      await Bun.sleep(100);
+      sender.close();
+      expect(await sending).toMatchObject({ kind: "error", code: "aborted", sent: false });
+    } finally {
+      deaf.stop();
+      await dns.stop();
+    }
   });
 
   test("keeps at most 256 idle connections", async () => {

@@ -53,7 +53,8 @@ export async function attemptDelivery(
   mayStart: () => boolean = () => true,
 ): Promise<Attempt | NotMade> {
   const { runtime, sender, authorizer } = deps;
-  const payload = await makePayload(deps.pool, subscription, delivery.event);
+  const making = makePayload(deps.pool, subscription, delivery.event);
+  const payload = making instanceof Promise ? await making : making;
   if (!payload.ok) {
     if (payload.again) return { notMadeBecause: payload.message };
     return refusedBefore(subscription, payload.code, payload.message);
@@ -71,7 +72,7 @@ export async function attemptDelivery(
   if (!authorization.ok) return refusedBefore(subscription, authorization.code, authorization.message, true);
   const facts: AttemptFacts = {
     ...emptyFacts(subscription.url),
-    requestHeaders: storableJson({ ...prepared, ...blanked(authorization.headers) }),
+    requestHeaders: storableJson(withAdded(prepared, blanked(authorization.headers))),
     requestBody: payload.isStandard || !runtime.config.logRequestBodies ? null : Buffer.from(body).toString(),
   };
   const result = await sender.send({
@@ -79,10 +80,11 @@ export async function attemptDelivery(
     url: authorization.url,
     policy: "public",
     method: "POST",
-    headers: { ...prepared, ...authorization.headers },
+    headers: withAdded(prepared, authorization.headers),
     body,
     timeoutMs: runtime.config.webhookTimeoutSeconds * 1000,
     repeatable: true,
+    slots: allSlots,
     mayStart,
   });
   if (result.kind === "withheld") return { notMadeBecause: "withheld" };
@@ -91,6 +93,17 @@ export async function attemptDelivery(
 }
 
 type Allowed = Extract<Authorization, { ok: true }>;
+
+/** Lanes take turns and leave each other room before they send: no bound for one subscription here. */
+const allSlots = (): number => Number.POSITIVE_INFINITY;
+
+function withAdded(
+  headers: Readonly<Record<string, string>>,
+  added: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  for (const _ in added) return { ...headers, ...added };
+  return headers;
+}
 
 /** What is secret as a whole stands in the log by its name only. */
 function blanked(headers: Allowed["headers"]): Record<string, string> {
@@ -181,7 +194,7 @@ function attemptOf(runtime: Runtime, sent: AttemptFacts, result: Settled): Attem
     facts: {
       ...sent,
       responseStatus: status,
-      responseHeaders: storableJson(Object.fromEntries(headers as unknown as Iterable<[string, string]>)),
+      responseHeaders: storableJson(headers),
       responseBody: keptBody(runtime, result.body),
       responseTimeMs,
       errorCode: isDelivered ? null : codeOf(status),

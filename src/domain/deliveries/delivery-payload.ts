@@ -22,14 +22,23 @@ export function standardPayload(event: DeliveryEvent): Uint8Array {
  * Makes the body that a subscription gets: the standard payload, or what its template makes of it. A text that a template
  * for another content type than JSON makes is sent as it is, without quotes.
  */
-export async function makePayload(
+export function makePayload(
   pool: () => JsonataPool,
   subscription: CompiledSubscription,
   event: DeliveryEvent,
-): Promise<DeliveryPayload> {
+): DeliveryPayload | Promise<DeliveryPayload> {
   const standard = standardPayload(event);
   const { template } = subscription;
   if (template === undefined) return { ok: true, body: standard, isStandard: true };
+  return fillTemplate(pool, subscription, template, standard);
+}
+
+async function fillTemplate(
+  pool: () => JsonataPool,
+  subscription: CompiledSubscription,
+  template: NonNullable<CompiledSubscription["template"]>,
+  standard: Uint8Array,
+): Promise<DeliveryPayload> {
   const resolved = resolveTemplate(template);
   if (!resolved.ok) return { ok: false, again: false, code: resolved.code, message: resolved.message };
   const outcome = await pool().evaluate({

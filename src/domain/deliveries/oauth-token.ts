@@ -143,7 +143,7 @@ export class OAuthTokens {
     if (result.kind !== "response") throw new Error(`No token: ${reasonOf(result)}`);
     return new Response(result.body.byteLength === 0 ? null : (result.body as BodyInit), {
       status: result.status,
-      headers: result.headers,
+      headers: [...result.headers],
     });
   }
 }

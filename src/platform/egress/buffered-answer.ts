@@ -1,3 +1,4 @@
+import { AnswerHeaders } from "./answer-headers.ts";
 import { decodeAnswer } from "./decode-answer.ts";
 import type { Progress } from "./progress.ts";
 import type { AnswerSink } from "./response-parser.ts";
@@ -7,11 +8,23 @@ const DRAINED_BYTES_MAX = 256 * 1024;
 /** A kept connection is given up this long before the receiver does. */
 const KEEP_ALIVE_MARGIN_MS = 1_000;
 const KEEP_ALIVE_MAX_MS = 60_000;
+const TIMEOUT = /(?:^|[\s,;])timeout=(\d{1,6})/i;
+const NOTHING = new Uint8Array(0);
+
+const NO_HEADERS = new AnswerHeaders();
+
+/** What was read of an answer, its body decoded. */
+export interface ReadAnswer {
+  status: number;
+  headers: AnswerHeaders;
+  body: Uint8Array;
+  bodyTruncated: boolean;
+}
 
 /** An answer read into memory up to a bound. */
 export class BufferedAnswer implements AnswerSink {
   status = 0;
-  headers = new Headers();
+  headers = NO_HEADERS;
   /** Ends the exchange; set by the sender. */
   stop: (() => void) | undefined;
   /** There is more than was worth reading; the exchange was stopped. */
@@ -27,7 +40,7 @@ export class BufferedAnswer implements AnswerSink {
     this.#progress = progress;
   }
 
-  onHead(status: number, headers: Headers): void {
+  onHead(status: number, headers: AnswerHeaders): void {
     this.status = status;
     this.headers = headers;
     this.#progress.status = status;
@@ -48,25 +61,33 @@ export class BufferedAnswer implements AnswerSink {
 
   /** How long the receiver keeps an idle connection, less a margin; undefined when it does not say. */
   get keepAliveMs(): number | undefined {
-    const seconds = /(?:^|[\s,;])timeout=(\d{1,6})/i.exec(this.headers.get("keep-alive") ?? "")?.[1];
+    const keepAlive = this.headers.get("keep-alive");
+    const seconds = keepAlive === null ? undefined : TIMEOUT.exec(keepAlive)?.[1];
     if (seconds === undefined) return undefined;
     return Math.min(KEEP_ALIVE_MAX_MS, Math.max(0, Number(seconds) * 1000 - KEEP_ALIVE_MARGIN_MS));
   }
 
   /**
-   * The answer with its body decoded.
+   * The answer with its body decoded; at once where nothing is to be decoded.
    *
    * @throws AnswerError `response_too_large` for an encoded body that expands without end
    */
-  async read(
-    keptMax: number,
-  ): Promise<{ status: number; headers: Headers; body: Uint8Array; bodyTruncated: boolean }> {
+  read(keptMax: number): ReadAnswer | Promise<ReadAnswer> {
     const { status, headers } = this;
-    const bytes = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks);
+    const bytes = joined(this.#chunks);
     const bodyTruncated = this.#size > this.#kept;
     const encoding = headers.get("content-encoding");
-    if (encoding === null || bytes.byteLength === 0) return { status, headers, body: bytes, bodyTruncated };
-    const { body, cut } = await decodeAnswer(bytes, encoding, keptMax);
-    return { status, headers, body, bodyTruncated: bodyTruncated || cut };
+    const answer = { status, headers, body: bytes, bodyTruncated };
+    if (encoding === null || bytes.byteLength === 0) return answer;
+    return decodeAnswer(bytes, encoding, keptMax).then(({ body, cut }) => ({
+      ...answer,
+      body,
+      bodyTruncated: bodyTruncated || cut,
+    }));
   }
+}
+
+function joined(chunks: readonly Uint8Array[]): Uint8Array {
+  if (chunks.length === 0) return NOTHING;
+  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
 }

@@ -2,6 +2,7 @@ import { checkServerIdentity } from "node:tls";
 import type { Socket } from "bun";
 import type { Target } from "./address-policy.ts";
 import type { EgressErrorCode, EgressPhase } from "./exchange.ts";
+import { HEAD_BYTES_MAX } from "./request-head.ts";
 import { AnswerError, type AnswerSink, ResponseParser } from "./response-parser.ts";
 
 /** A request ready to be written. */
@@ -39,6 +40,8 @@ export class ConnectError extends Error {
 
 /** Up to this size head and body leave in one piece; larger bodies are not copied for it. */
 const JOINED_BYTES_MAX = 64 * 1024;
+/** Where a request is put together; what the system does not take at once is copied out of it. */
+const scratch = Buffer.allocUnsafe(HEAD_BYTES_MAX + JOINED_BYTES_MAX);
 /** Used where the receiver does not say how long it keeps an idle connection. */
 const IDLE_DEFAULT_MS = 15_000;
 
@@ -225,22 +228,21 @@ export class Connection {
   }
 
   #send({ head, body, bodyBytes }: WireRequest): void {
-    let first: Uint8Array | string = head;
+    let size = scratch.write(head, 0, "latin1");
     let rest: Uint8Array | undefined;
-    if (typeof body === "string" && bodyBytes <= JOINED_BYTES_MAX) first = head + body;
-    else if (body !== undefined && bodyBytes > 0) {
-      const bytes = typeof body === "string" ? Buffer.from(body, "utf8") : body;
-      if (bodyBytes <= JOINED_BYTES_MAX) first = Buffer.concat([Buffer.from(head, "latin1"), bytes]);
-      else rest = bytes;
+    if (body !== undefined && bodyBytes > JOINED_BYTES_MAX) {
+      rest = typeof body === "string" ? Buffer.from(body, "utf8") : body;
+    } else if (typeof body === "string") size += scratch.write(body, size, "utf8");
+    else if (body !== undefined) {
+      scratch.set(body, size);
+      size += bodyBytes;
     }
-    const size =
-      typeof first === "string" ? head.length + (first === head ? 0 : bodyBytes) : first.byteLength;
-    const written = this.#socket!.write(first);
+    const written = this.#socket!.write(scratch, 0, size);
     if (written < 0) return this.fail("connection_closed", CLOSED);
     if (written < size) {
-      const bytes = typeof first === "string" ? Buffer.from(first, "utf8") : first;
-      const left = bytes.subarray(written);
-      this.#unsent = rest === undefined ? left : Buffer.concat([left, rest]);
+      const left = scratch.subarray(written, size);
+      // Copied: the next request is put together in the same place.
+      this.#unsent = rest === undefined ? Buffer.from(left) : Buffer.concat([left, rest]);
     } else if (rest === undefined) this.#exchange?.progress.onWritten();
     else {
       this.#unsent = rest;

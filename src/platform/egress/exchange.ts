@@ -1,4 +1,5 @@
 import type { EgressPolicy, Refusal } from "./address-policy.ts";
+import type { AnswerHeaders } from "./answer-headers.ts";
 
 /** One HTTP request out. */
 export interface EgressRequest {
@@ -20,7 +21,7 @@ export interface EgressRequest {
    * answer is then replaced once, as it most likely timed out on the receiver's side.
    */
   repeatable?: boolean;
-  /** Most requests with this key in flight, asked for each; a quarter of all slots when left out, and never more. */
+  /** Most requests with this key in flight, asked for each; a quarter of all slots when left out. */
   slots?(): number;
   /** Asked once a slot is free: false when the target has failed meanwhile and the request is not to be sent. */
   mayStart?(): boolean;
@@ -71,7 +72,7 @@ export type EgressResult =
   | (Exchange & {
       kind: "response";
       status: number;
-      headers: Headers;
+      headers: AnswerHeaders;
       body: Uint8Array;
       bodyTruncated: boolean;
     })

@@ -1,6 +1,6 @@
 /**
  * Bounds what is in flight, in all and for one key. Keys with work waiting are served in turn, and one key gets at most a
- * quarter of the slots, or fewer where its caller says so, so that one that hangs leaves room for the others.
+ * quarter of the slots, so that one that hangs leaves room for the others, unless its caller has a bound of its own.
  */
 export class FairSlots {
   readonly #slots: number;
@@ -17,15 +17,16 @@ export class FairSlots {
   }
 
   /**
-   * Resolves when the key has a slot; give it back with `release`.
+   * Takes a slot for the key; give it back with `release`.
    *
    * @param limit most slots of this key, asked anew each time that one may be given
+   * @returns undefined when the slot is the caller's at once, else resolves when it is
    */
-  acquire(key: string, limit?: () => number): Promise<void> {
+  acquire(key: string, limit?: () => number): Promise<void> | undefined {
     if (limit !== undefined) this.#limits.set(key, limit);
     if (this.#used < this.#slots && this.#mayTake(key) && !this.#waiting.has(key)) {
       this.#take(key);
-      return Promise.resolve();
+      return undefined;
     }
     return new Promise((resolve) => {
       const queue = this.#waiting.get(key);
@@ -45,9 +46,20 @@ export class FairSlots {
     this.#next();
   }
 
+  /** Gives everyone who waits a slot, whatever the bounds, because nothing more is going to be sent. */
+  letGo(): void {
+    for (const [key, queue] of this.#waiting) {
+      this.#waiting.delete(key);
+      for (const resolve of queue) {
+        this.#take(key);
+        resolve();
+      }
+    }
+  }
+
   #mayTake(key: string): boolean {
     const limit = this.#limits.get(key)?.() ?? this.#slotsPerKey;
-    return (this.#busy.get(key) ?? 0) < Math.max(1, Math.min(this.#slotsPerKey, limit));
+    return (this.#busy.get(key) ?? 0) < Math.max(1, limit);
   }
 
   #take(key: string): void {

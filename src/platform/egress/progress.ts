@@ -1,4 +1,5 @@
 import type { Refusal } from "./address-policy.ts";
+import type { ReadAnswer } from "./buffered-answer.ts";
 import type { EgressErrorCode, EgressPhase, EgressResult, EgressTimings } from "./exchange.ts";
 
 /** Where one exchange stands, and its result in every way that it can end without an answer. */
@@ -36,6 +37,10 @@ export class Progress {
   end(): EgressTimings {
     this.timings.totalMs = this.elapsedMs();
     return { ...this.timings };
+  }
+
+  response({ status, headers, body, bodyTruncated }: ReadAnswer): EgressResult {
+    return { kind: "response", status, headers, body, bodyTruncated, ...this.#exchange() };
   }
 
   timeout(timeoutMs: number): EgressResult {

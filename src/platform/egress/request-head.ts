@@ -21,7 +21,8 @@ const RESERVED: ReadonlySet<string> = new Set([
 const NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,200}$/;
 /** Printable ASCII and tabs: no line breaks, and nothing that another encoding would read differently. */
 const VALUE = /^[\t\u0020-\u007e]*$/;
-const HEADERS_BYTES_MAX = 64 * 1024;
+/** All of a request up to its body. */
+export const HEAD_BYTES_MAX = 64 * 1024;
 const USER_AGENT = "Integration-Hub/1.0";
 
 /** Names already looked at: a process sends a few dozen of them over and over. */
@@ -41,20 +42,16 @@ export function isSendableName(name: string): boolean {
 /**
  * Writes a request's head (RFC 9112 section 3).
  *
- * @param input.path path and query in origin form, as `URL` writes them
- * @param input.bodyBytes undefined when there is no body
+ * @param target.path path and query in origin form, as `URL` writes them
+ * @param target.bodyBytes undefined when there is no body
  * @returns ASCII text up to the empty line, or what is wrong with the request
  */
-export function writeRequestHead(input: {
-  method: string;
-  path: string;
-  host: string;
-  headers: Readonly<Record<string, string>>;
-  bodyBytes: number | undefined;
-}): string | { problem: string } {
-  const { method, headers, bodyBytes } = input;
+export function writeRequestHead(
+  { method, headers }: { method: string; headers: Readonly<Record<string, string>> },
+  { path, host, bodyBytes }: { path: string; host: string; bodyBytes: number | undefined },
+): string | { problem: string } {
   if (!METHODS.has(method)) return { problem: "The method is not supported" };
-  let head = `${method} ${input.path} HTTP/1.1\r\nhost: ${input.host}\r\n`;
+  let head = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\n`;
   let hasUserAgent = false;
   for (const name in headers) {
     const value = headers[name]!;
@@ -67,9 +64,9 @@ export function writeRequestHead(input: {
   if (!hasUserAgent) head += `user-agent: ${USER_AGENT}\r\n`;
   if (bodyBytes !== undefined) head += `content-length: ${bodyBytes}\r\n`;
   else if (method === "POST" || method === "PUT" || method === "PATCH") head += "content-length: 0\r\n";
-  if (head.length > HEADERS_BYTES_MAX)
-    return { problem: `The headers have more than ${HEADERS_BYTES_MAX} bytes` };
-  return `${head}\r\n`;
+  head += "\r\n";
+  if (head.length > HEAD_BYTES_MAX) return { problem: `The headers have more than ${HEAD_BYTES_MAX} bytes` };
+  return head;
 }
 
 function printable(name: string): string {

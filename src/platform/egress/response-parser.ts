@@ -1,9 +1,10 @@
+import { AnswerHeaders } from "./answer-headers.ts";
 import type { EgressErrorCode } from "./exchange.ts";
 
 /** What an answer gives, piece by piece. */
 export interface AnswerSink {
   /** The final head; interim answers (1xx) are not shown. */
-  onHead(status: number, headers: Headers): void;
+  onHead(status: number, headers: AnswerHeaders): void;
   /** Bytes of the body, only valid during the call. */
   onBody(bytes: Uint8Array): void;
 }
@@ -153,7 +154,7 @@ export class ResponseParser {
   }
 
   /** RFC 9112 section 6.3. */
-  #chooseFraming(status: number, headers: Headers, isVersion11: boolean): void {
+  #chooseFraming(status: number, headers: AnswerHeaders, isVersion11: boolean): void {
     const connection = headers.get("connection")?.toLowerCase() ?? "";
     this.#keepAlive = isVersion11 ? !connection.includes("close") : connection.includes("keep-alive");
     const coding = headers.get("transfer-encoding");
@@ -225,11 +226,11 @@ function endOfHead(bytes: Buffer, from: number): number {
   return -1;
 }
 
-function readFields(lines: readonly string[]): Headers {
+function readFields(lines: readonly string[]): AnswerHeaders {
   if (lines.length > HEADERS_MAX + 3) {
     throw new AnswerError("response_headers_too_large", `The answer has more than ${HEADERS_MAX} headers`);
   }
-  const headers = new Headers();
+  const headers = new AnswerHeaders();
   for (let index = 1; index < lines.length; index++) {
     const line = withoutCr(lines[index]!);
     if (line === "") continue;

@@ -4,7 +4,7 @@ import { ConnectError, type Connection, type ExchangeEnd, type WireRequest } fro
 import { Destination } from "./destination.ts";
 import type { EgressErrorCode, EgressRequest, EgressResult } from "./exchange.ts";
 import { FairSlots } from "./fair-slots.ts";
-import { type LookupFailure, NameLookup } from "./name-lookup.ts";
+import { type LookupFailure, type LookupResult, NameLookup } from "./name-lookup.ts";
 import { Progress } from "./progress.ts";
 import { writeRequestHead } from "./request-head.ts";
 import { AnswerError } from "./response-parser.ts";
@@ -34,7 +34,13 @@ interface Work {
   addresses: readonly string[];
   wire: WireRequest;
   progress: Progress;
+  /** Bytes of the answer's body that are kept. */
+  keptMax: number;
 }
+
+type Judged = readonly string[] | { refusal: Refusal } | LookupFailure;
+
+const CLOSED = "The exchange was given up";
 
 export interface SenderOptions {
   policy: AddressPolicy;
@@ -56,7 +62,10 @@ export class Sender {
   readonly #certificates: readonly string[] | undefined;
   readonly #routes = new Map<string, Route>();
   readonly #destinations = new Map<string, Destination>();
+  /** Exchanges under way. */
+  readonly #active = new Set<Progress>();
   readonly #sweep: ReturnType<typeof setInterval>;
+  #closed = false;
 
   constructor(options: SenderOptions) {
     this.#policy = options.policy;
@@ -68,8 +77,10 @@ export class Sender {
 
   /** Never rejects. */
   async send(request: EgressRequest): Promise<EgressResult> {
-    await this.#slots.acquire(request.key, request.slots);
+    const slot = this.#slots.acquire(request.key, request.slots);
+    if (slot !== undefined) await slot;
     try {
+      if (this.#closed) return new Progress().error("aborted", CLOSED);
       if (request.mayStart?.() === false) return { kind: "withheld" };
       return await this.#withinDeadline(request);
     } finally {
@@ -77,27 +88,33 @@ export class Sender {
     }
   }
 
-  /** Closes every connection; what is under way fails with `aborted`. */
+  /** Closes every connection; what is under way or waits for a slot fails with `aborted`. */
   close(): void {
+    this.#closed = true;
     clearInterval(this.#sweep);
+    for (const progress of this.#active) progress.giveUp();
+    this.#slots.letGo();
     for (const destination of this.#destinations.values()) destination.close();
   }
 
   /** The one deadline of an exchange: whatever it waits for then is given up, and its phase is the cause. */
-  async #withinDeadline(request: EgressRequest): Promise<EgressResult> {
+  #withinDeadline(request: EgressRequest): Promise<EgressResult> {
     const progress = new Progress();
-    const late = Promise.withResolvers<EgressResult>();
-    const timer = setTimeout(() => {
-      late.resolve(progress.timeout(request.timeoutMs));
-      progress.giveUp();
-    }, request.timeoutMs);
-    try {
-      return await Promise.race([late.promise, this.#exchange(request, progress)]);
-    } catch (error) {
-      return progress.error("request_invalid", (error as Error).message);
-    } finally {
-      clearTimeout(timer);
-    }
+    this.#active.add(progress);
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        resolve(progress.timeout(request.timeoutMs));
+        progress.giveUp();
+      }, request.timeoutMs);
+      const settle = (result: EgressResult): void => {
+        clearTimeout(timer);
+        this.#active.delete(progress);
+        resolve(result);
+      };
+      this.#exchange(request, progress).then(settle, (error: unknown) =>
+        settle(progress.error("request_invalid", (error as Error).message)),
+      );
+    });
   }
 
   async #exchange(request: EgressRequest, progress: Progress): Promise<EgressResult> {
@@ -106,53 +123,44 @@ export class Sender {
     const { destination } = route;
     destination.lastUsedMs = progress.startedAt;
     const bodyBytes = request.body === undefined ? undefined : byteLength(request.body);
-    const head = writeRequestHead({ ...request, path: route.path, host: route.host, bodyBytes });
+    const head = writeRequestHead(request, { path: route.path, host: route.host, bodyBytes });
     if (typeof head !== "string") return progress.error("request_invalid", head.problem);
 
-    const addresses = await this.#addressesOf(destination, progress);
+    const known = this.#addressesOf(destination, progress);
+    const addresses = known instanceof Promise ? await known : known;
     if ("refusal" in addresses) return progress.refused(addresses.refusal);
     if ("code" in addresses) return progress.error(addresses.code, addresses.message);
     const wire = { method: request.method, head, body: request.body, bodyBytes: bodyBytes ?? 0 };
-    const keptMax = request.responseBytesMax ?? RESPONSE_BYTES_MAX;
-    return this.#overConnection({ route, addresses, wire, progress }, keptMax, request.repeatable === true);
-  }
-
-  async #overConnection(work: Work, keptMax: number, repeatable: boolean): Promise<EgressResult> {
-    const { route, addresses, progress } = work;
-    let connection = route.destination.takeIdle(addresses, progress.startedAt);
+    const work = {
+      route,
+      addresses,
+      wire,
+      progress,
+      keptMax: request.responseBytesMax ?? RESPONSE_BYTES_MAX,
+    };
+    let connection = destination.takeIdle(addresses, progress.startedAt);
     for (;;) {
       // oxlint-disable-next-line no-await-in-loop -- the second round is for a kept connection that was closed
       const ready = connection ?? (await this.#connect(work));
       if (ready instanceof ConnectError) return progress.error(ready.code, ready.message, ready.phase);
       if (progress.isOver) {
         ready.destroy();
-        return progress.timeout(0);
+        return progress.error("aborted", CLOSED);
       }
-      const answer = new BufferedAnswer(keptMax, progress);
+      const answer = new BufferedAnswer(work.keptMax, progress);
       // oxlint-disable-next-line no-await-in-loop -- as above
-      const end = await this.#over(ready, work, answer);
-      if (end.complete) return finished(answer, keptMax, progress);
-      if (answer.isCut) return finished(answer, keptMax, progress);
+      const end = await startExchange(ready, work, answer);
+      if (end.complete) {
+        if (end.reusable) keep(ready, destination, answer);
+        return finished(answer, work.keptMax, progress);
+      }
+      if (answer.isCut) return finished(answer, work.keptMax, progress);
       const wasStale = connection !== undefined && !end.started && isClosing(end.code);
-      if (!wasStale || !repeatable || progress.isOver) return progress.error(end.code, end.message);
+      if (!wasStale || request.repeatable !== true || progress.isOver)
+        return progress.error(end.code, end.message);
       // Others kept to a receiver that was restarted would be as dead as this one.
       connection = undefined;
     }
-  }
-
-  async #over(connection: Connection, work: Work, answer: BufferedAnswer): Promise<ExchangeEnd> {
-    const { progress, route } = work;
-    progress.address = connection.address;
-    progress.phase = "write";
-    progress.sent = true;
-    progress.onGiveUp = () => connection.destroy();
-    answer.stop = () => connection.destroy();
-    const end = await connection.exchange(work.wire, answer, progress);
-    if (end.complete && end.reusable) {
-      if (answer.keepAliveMs !== undefined) connection.idleMaxMs = answer.keepAliveMs;
-      route.destination.putIdle(connection, performance.now());
-    }
-    return end;
   }
 
   async #connect({ route, addresses, progress }: Work): Promise<Connection | ConnectError> {
@@ -175,19 +183,22 @@ export class Sender {
   }
 
   /** The addresses of a destination, all of them judged, or what speaks against them. */
-  async #addressesOf(
-    destination: Destination,
-    progress: Progress,
-  ): Promise<readonly string[] | { refusal: Refusal } | LookupFailure> {
-    const { target, policy } = destination;
+  #addressesOf(destination: Destination, progress: Progress): Judged | Promise<Judged> {
+    const { target } = destination;
     if (target.family !== 0) return [target.host];
     const known = this.#names.resolve(target.host, progress.startedAt);
-    const found = known instanceof Promise ? await known : known;
-    if (known instanceof Promise) progress.timings.dnsMs = progress.elapsedMs();
+    if (!(known instanceof Promise)) return this.#judge(destination, known);
+    return known.then((found) => {
+      progress.timings.dnsMs = progress.elapsedMs();
+      return this.#judge(destination, found);
+    });
+  }
+
+  #judge(destination: Destination, found: LookupResult): Judged {
     if ("code" in found) return found;
     // Judging takes 10 µs an address; what was judged is not asked again until the name is.
     if (destination.judged?.addresses !== found.addresses) {
-      const refusal = this.#policy.judge(target, found.addresses, policy);
+      const refusal = this.#policy.judge(destination.target, found.addresses, destination.policy);
       destination.judged = { addresses: found.addresses, refusal };
     }
     const { refusal } = destination.judged;
@@ -243,23 +254,37 @@ export class Sender {
   }
 }
 
-async function finished(answer: BufferedAnswer, keptMax: number, progress: Progress): Promise<EgressResult> {
-  try {
-    const { status, headers, body, bodyTruncated } = await answer.read(keptMax);
-    const { address } = progress;
-    return {
-      kind: "response",
-      status,
-      headers,
-      body,
-      bodyTruncated,
-      timings: progress.end(),
-      ...(address === undefined ? {} : { address }),
-    };
-  } catch (error) {
-    if (error instanceof AnswerError) return progress.error(error.code, error.message);
-    throw error;
-  }
+function startExchange(connection: Connection, work: Work, answer: BufferedAnswer): Promise<ExchangeEnd> {
+  const { progress } = work;
+  progress.address = connection.address;
+  progress.phase = "write";
+  progress.sent = true;
+  const giveUp = (): void => connection.destroy();
+  progress.onGiveUp = giveUp;
+  answer.stop = giveUp;
+  return connection.exchange(work.wire, answer, progress);
+}
+
+/** The connection waits for the next exchange with the same destination. */
+function keep(connection: Connection, destination: Destination, { keepAliveMs }: BufferedAnswer): void {
+  if (keepAliveMs !== undefined) connection.idleMaxMs = keepAliveMs;
+  destination.putIdle(connection, performance.now());
+}
+
+function finished(
+  answer: BufferedAnswer,
+  keptMax: number,
+  progress: Progress,
+): EgressResult | Promise<EgressResult> {
+  const read = answer.read(keptMax);
+  if (!(read instanceof Promise)) return progress.response(read);
+  return read.then(
+    (decoded) => progress.response(decoded),
+    (error: unknown) => {
+      if (error instanceof AnswerError) return progress.error(error.code, error.message);
+      throw error;
+    },
+  );
 }
 
 function isClosing(code: EgressErrorCode): boolean {
