@@ -1,4 +1,5 @@
 import { Cluster, Redis, type RedisOptions as AllRedisOptions } from "ioredis";
+import { coalesceWrites } from "./coalesce-writes.ts";
 import type { RedisClient } from "./script.ts";
 
 /** Replies keep the shapes of RESP2 (the default), so the option that changes them is left out. */
@@ -54,6 +55,8 @@ export function connectRedis(
   };
   const client = openClient(address, options, purpose);
   client.on("error", onError);
+  // Ingest composes its batches itself, and every microsecond of it is somebody's wait.
+  if (purpose !== "ingest" && client instanceof Redis) coalesceWrites(client);
   return client;
 }
 
