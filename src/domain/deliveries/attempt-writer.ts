@@ -1,6 +1,7 @@
 import { plainArrayText, quotedArrayText } from "../../platform/postgres/array-text.ts";
 import { byteaArrayText, storableText } from "../../platform/postgres/storable.ts";
 import { timeOfId } from "../../platform/uuid.ts";
+import type { Sql } from "../../platform/postgres/client.ts";
 import type { Transaction } from "../context.ts";
 import type { AttemptFacts, DeliveryTrigger } from "./delivery-work.ts";
 import type { NextState } from "./next-state.ts";
@@ -29,16 +30,16 @@ const bytes = (value: string | null): Uint8Array | null => (value === null ? nul
 /**
  * Inserts attempts in one statement; one that is there already stays.
  *
- * @param tx role hub_system
+ * @param sql role hub_system
  * @returns how many were not there
  */
-export async function insertAttempts(tx: Transaction, rows: readonly AttemptRow[]): Promise<number> {
+export async function insertAttempts(sql: Sql | Transaction, rows: readonly AttemptRow[]): Promise<number> {
   if (rows.length === 0) return 0;
   const plain = (pick: (row: AttemptRow) => string | number | null): string => plainArrayText(rows.map(pick));
   const quoted = (pick: (row: AttemptRow) => string | null): string => quotedArrayText(rows.map(pick));
   const dueMs = ({ next }: AttemptRow): number | null =>
     next.status === "RETRYING" ? next.nextRetryAtMs : null;
-  const inserted = await tx`
+  const inserted = await sql`
     insert into webhook_deliveries (
       id, created_at, tenant_id, subscription_id, delivery_id, event_type, event_id, event_created_at, payload,
       attempt_number, request_url, request_headers, request_body, response_status, response_headers, response_body,

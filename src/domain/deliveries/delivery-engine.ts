@@ -13,12 +13,13 @@ import { partitionOf } from "../../platform/redis/keys.ts";
 import type { RedisClient } from "../../platform/redis/script.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import type { PartitionSession } from "../../platform/streams/partition-owners.ts";
-import { SubscriptionCache } from "../subscriptions/subscription-cache.ts";
+import { type CompiledSubscription, SubscriptionCache } from "../subscriptions/subscription-cache.ts";
 import { jsonataPoolOf } from "../transformations/runtime-pool.ts";
 import { type AttemptDeps, attemptDelivery, type Attempt } from "./attempt-delivery.ts";
 import { type DeliveryScripts, deliveryScripts } from "./delivery-scripts.ts";
 import type { Delivery, FinishedDelivery, MadeAttempt, OwnedPartition } from "./delivery-work.ts";
 import { EventShelf } from "./event-shelf.ts";
+import { FreshDeliveries } from "./fresh-deliveries.ts";
 import { DeliveryFinisher } from "./finish-deliveries.ts";
 import { HeldMemory } from "./held-memory.ts";
 import { HostCircuits } from "./host-circuits.ts";
@@ -28,6 +29,8 @@ import { nextState } from "./next-state.ts";
 import { showParked } from "./parked-queue.ts";
 import { SubscriptionAuthorizer } from "./subscription-auth.ts";
 import { type PartitionDeps, PartitionDeliveries } from "./partition-deliveries.ts";
+
+type Settings = CompiledSubscription | undefined;
 
 const OUTCOMES = ["delivered", "retrying", "failed", "not_made"] as const;
 
@@ -44,6 +47,7 @@ export class DeliveryEngine {
   readonly #runtime: Runtime;
   readonly #client: RedisClient;
   readonly #memory = new HeldMemory();
+  readonly #fresh = new FreshDeliveries();
   readonly #circuits: HostCircuits;
   readonly #turns: LaneTurns;
   readonly #finisher: DeliveryFinisher;
@@ -86,7 +90,8 @@ export class DeliveryEngine {
       events: new EventShelf(runtime),
       turns: this.#turns,
       memory: this.#memory,
-      finish: (finished) => void this.#book(finished),
+      fresh: this.#fresh,
+      finish: (finished) => this.#book(finished),
     };
     this.#outcomes = createFastCounter(runtime.metrics, {
       name: "hub_delivery_attempts_total",
@@ -132,14 +137,21 @@ export class DeliveryEngine {
     return session?.isOpen === true ? session.owned.token : "";
   }
 
-  /**
-   * The lane that would take one more delivery of a subscription into memory now; undefined when it is to wait in its queue.
-   */
-  roomFor(partition: number, subscriptionId: string, tenantId: string): Lane | undefined {
+  /** The lane of a subscription; undefined when this process does not send its deliveries now. */
+  laneOf(partition: number, subscriptionId: string, tenantId: string): Lane | undefined {
     const session = this.#open.get(partition);
-    if (session?.isOpen !== true || this.#memory.room <= 0) return undefined;
-    const lane = session.lane(subscriptionId, tenantId);
-    return lane.isParked || lane.hasMore || lane.held.size >= lane.heldMax ? undefined : lane;
+    const lane = session?.isOpen === true ? session.lane(subscriptionId, tenantId) : undefined;
+    return lane?.isParked === false ? lane : undefined;
+  }
+
+  /** True when the lane would take one more delivery into memory now; else it is to wait in its queue. */
+  hasRoom(lane: Lane): boolean {
+    return this.#memory.room > 0 && !lane.hasMore && lane.held.size < lane.heldMax;
+  }
+
+  /** Keeps what sending needs of a delivery that is about to be put into its queue for the first time. */
+  keepFresh(lane: Lane, delivery: Delivery): void {
+    this.#fresh.add(lane, delivery);
   }
 
   /** Sends a delivery that is, or is about to be, marked as taken in its queue. */
@@ -223,7 +235,8 @@ export class DeliveryEngine {
   /** Makes one attempt and hands its result on. Never rejects. */
   async #send(lane: Lane, delivery: Delivery): Promise<void> {
     const allowedOrigin = lane.subscription === undefined ? undefined : originOf(lane.subscription.url);
-    const found = await this.#currentSettings(lane);
+    const settings = this.#currentSettings(lane);
+    const found = settings instanceof Promise ? await settings : settings;
     const session = this.#sessions.get(lane.owned);
     // The host that was asked for is not the one that is tried: nobody would tell its circuit of an end.
     if (allowedOrigin !== undefined && (found === undefined || originOf(found.url) !== allowedOrigin))
@@ -259,10 +272,11 @@ export class DeliveryEngine {
   }
 
   /** Hands over what is decided once the queue has it: booked before, it would be marked as taken for good. */
-  async #book(finished: FinishedDelivery): Promise<void> {
+  #book(finished: FinishedDelivery): void {
     const { enqueued } = finished.delivery;
-    if (enqueued !== undefined) await enqueued.catch(() => undefined);
-    this.#finisher.add(finished);
+    const add = (): void => this.#finisher.add(finished);
+    if (enqueued === undefined) add();
+    else void enqueued.then(add, add);
   }
 
   /** Nothing was sent: there is no result to be stored. */
@@ -272,17 +286,15 @@ export class DeliveryEngine {
   }
 
   /** The subscription as it is now; undefined when it is paused, disabled or deleted. */
-  async #currentSettings(lane: Lane) {
-    try {
-      const found = this.subscriptions.find(lane.subscriptionId);
-      const subscription = found instanceof Promise ? await found : found;
+  #currentSettings(lane: Lane): Settings | Promise<Settings> {
+    const take = (subscription: CompiledSubscription | undefined): Settings => {
       if (subscription === undefined || subscription.status !== "ACTIVE") return undefined;
       lane.subscription = subscription;
       return subscription;
-    } catch {
-      // With Postgres away what was known last serves on.
-      return lane.subscription;
-    }
+    };
+    const found = this.subscriptions.find(lane.subscriptionId);
+    // With Postgres away what was known last serves on.
+    return found instanceof Promise ? found.then(take, () => lane.subscription) : take(found);
   }
 
   #madeAttempt(lane: Lane, delivery: Delivery, attempt: Attempt): MadeAttempt {
@@ -309,7 +321,7 @@ export class DeliveryEngine {
       next.status === "RETRYING"
         ? { dueMs: next.nextRetryAtMs }
         : { outcome: isDelivered ? "delivered" : "failed" };
-    void this.#book({
+    this.#book({
       owned: lane.owned,
       tenantId: lane.tenantId,
       delivery,
@@ -321,7 +333,7 @@ export class DeliveryEngine {
 
   #leave(lane: Lane, delivery: Delivery, leaves: FinishedDelivery["leaves"]): void {
     const { owned, tenantId } = lane;
-    void this.#book({ owned, tenantId, delivery, attempt: undefined, leaves, mayClearFailures: false });
+    this.#book({ owned, tenantId, delivery, attempt: undefined, leaves, mayClearFailures: false });
   }
 
   #registerGauges(): void {

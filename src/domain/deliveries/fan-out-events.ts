@@ -235,37 +235,49 @@ function plan(
     const partition = partitionOf(entry.id, streamPartitions);
     const isActive = entry.status === "ACTIVE";
     const isOrdered = entry.orderingMode === "KEY" && message.orderingKey !== undefined;
-    const mayHandOver = isActive && !isOrdered && !event.isSuspect;
-    const room = mayHandOver ? deps.engine?.roomFor(partition, entry.id, entry.tenantId) : undefined;
-    const lane = room?.held.has(member) === true ? undefined : room;
+    const isNew = isActive && !isOrdered && !event.isSuspect;
+    const lane = isNew ? deps.engine?.laneOf(partition, entry.id, entry.tenantId) : undefined;
+    const sends = lane !== undefined && !lane.held.has(member);
+    const delivery = sends ? firstDelivery(id, member, entry, shared) : undefined;
+    const isHandedOver = sends && deps.engine!.hasRoom(lane);
     const queued: QueuedDelivery = {
       subscriptionId: entry.id,
       tenantId: entry.tenantId,
       isActive,
       member,
-      due: lane === undefined ? "now" : "taken",
+      due: isHandedOver ? "taken" : "now",
       orderingKey: isOrdered ? message.orderingKey : undefined,
     };
-    if (lane === undefined) planned.push({ queued, partition, handOver: undefined });
-    else {
-      const delivery: Delivery = {
-        id,
-        member,
-        subscriptionId: entry.id,
-        event: shared,
-        trigger: "EVENT",
-        replayId: undefined,
-        attempts: 0,
-        isOpen: false,
-        isOrdered: false,
-        enqueued: undefined,
-      };
+    if (isHandedOver) {
       // Counted now, so that the next event of the batch sees the room that is left.
       lane.held.add(member);
-      planned.push({ queued, partition, handOver: { lane, delivery } });
+      planned.push({ queued, partition, handOver: { lane, delivery: delivery! } });
+    } else {
+      if (delivery !== undefined) deps.engine!.keepFresh(lane!, delivery);
+      planned.push({ queued, partition, handOver: undefined });
     }
   }
   return planned;
+}
+
+function firstDelivery(
+  id: string,
+  member: string,
+  { id: subscriptionId }: SubscriptionEntry,
+  event: DeliveryEvent,
+): Delivery {
+  return {
+    id,
+    member,
+    subscriptionId,
+    event,
+    trigger: "EVENT",
+    replayId: undefined,
+    attempts: 0,
+    isOpen: false,
+    isOrdered: false,
+    enqueued: undefined,
+  };
 }
 
 function deliveryId(message: EventMessage, entry: SubscriptionEntry): string {

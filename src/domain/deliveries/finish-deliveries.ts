@@ -2,7 +2,7 @@ import { publishInvalidation } from "../../platform/invalidation.ts";
 import { deliveryKeys, deliveryOrderKey, deliveryQueueKey } from "../../platform/redis/keys.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import type { Transaction } from "../context.ts";
-import { type HubEvent, publishHubEvents } from "../events/publish-hub-event.ts";
+import { type HubEvent, isUnwanted, publishHubEvents } from "../events/publish-hub-event.ts";
 import { type AttemptRow, insertAttempts } from "./attempt-writer.ts";
 import { hashOrderingKey } from "./delivery-id.ts";
 import type { DeliveryScripts } from "./delivery-scripts.ts";
@@ -27,13 +27,13 @@ export interface DeliveryFinisherOptions {
   onBatch(size: number, lagMs: number): void;
 }
 
-/**
- * A batch is written when it has so many rows, or when its first row has waited so long: little while nothing is being
- * written, because what is not written happens again after a kill.
- */
 const BATCH_ROWS_MAX = 500;
-const BATCH_WAIT_MS = 15;
-const IDLE_BATCH_WAIT_MS = 5;
+/**
+ * Every result keeps a slot until it is committed, so little is waited for: this long for company while nothing is being
+ * written, and for so many rows while something is.
+ */
+const GATHER_MS = 2;
+const WORTH_A_WRITE_ROWS = 24;
 /** Transactions at a time: while one waits for its commit's sync, the next is composed. */
 const WRITES_MAX = 2;
 const RETRY_WAIT_MS = 500;
@@ -50,6 +50,7 @@ export class DeliveryFinisher {
   #firstAtMs = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #writes = 0;
+  #bookings = 0;
 
   constructor(options: DeliveryFinisherOptions) {
     this.#options = options;
@@ -60,18 +61,16 @@ export class DeliveryFinisher {
   add(finished: FinishedDelivery): void {
     if (this.#waiting.length === 0) this.#firstAtMs = performance.now();
     this.#waiting.push(finished);
-    if (this.#waiting.length >= BATCH_ROWS_MAX) this.#flush();
-    else {
-      const waitMs = this.#writes === 0 ? IDLE_BATCH_WAIT_MS : BATCH_WAIT_MS;
-      this.#timer ??= setTimeout(() => this.#flush(), waitMs);
-    }
+    if (this.#waiting.length >= WORTH_A_WRITE_ROWS) this.#flush();
+    else if (this.#writes === 0) this.#timer ??= setTimeout(() => this.#flush(), GATHER_MS);
   }
 
   /** Resolves when everything taken so far is written, or `timeoutMs` is over. */
   async drain(timeoutMs: number): Promise<void> {
     const deadline = performance.now() + timeoutMs;
     this.#flush();
-    while ((this.#writes > 0 || this.#waiting.length > 0) && performance.now() < deadline) await Bun.sleep(5);
+    const isBusy = (): boolean => this.#writes > 0 || this.#bookings > 0 || this.#waiting.length > 0;
+    while (isBusy() && performance.now() < deadline) await Bun.sleep(5);
     await this.#counters.flush();
   }
 
@@ -82,25 +81,26 @@ export class DeliveryFinisher {
       const batch = this.#waiting.splice(0, BATCH_ROWS_MAX);
       const firstAtMs = this.#firstAtMs;
       this.#firstAtMs = performance.now();
-      this.#writes++;
-      void this.#write(batch, firstAtMs).finally(() => {
-        this.#writes--;
-        if (this.#waiting.length > 0) this.#flush();
-      });
+      void this.#write(batch, firstAtMs);
     }
   }
 
   async #write(batch: readonly FinishedDelivery[], firstAtMs: number): Promise<void> {
     const { onBatch, onStored, settle } = this.#options;
+    this.#writes++;
+    this.#bookings++;
     const written = await this.#commit(batch);
+    this.#writes--;
     onStored(batch.filter(({ attempt }) => attempt !== undefined).length);
     onBatch(written.length, performance.now() - firstAtMs);
+    if (this.#writes === 0 || this.#waiting.length >= WORTH_A_WRITE_ROWS) this.#flush();
     this.#counters.count(written);
     // What goes back to its queue may be taken again as soon as the queue has it, so memory lets go of it before.
     for (const one of batch) if (!("outcome" in one.leaves)) settle(one);
     const byPartition = Map.groupBy(written, ({ owned }) => owned);
     await Promise.all([...byPartition].map(([owned, group]) => this.#book(owned, group)));
     for (const one of batch) if ("outcome" in one.leaves) settle(one);
+    this.#bookings--;
   }
 
   /** Commits the batch, as often as it takes while Postgres is away; what Postgres will never take is found by halving. */
@@ -109,8 +109,12 @@ export class DeliveryFinisher {
     if (batch.every(isBookingOnly)) return [...batch];
     for (;;) {
       try {
-        const disabled = await runtime.sqlSystem.begin((tx) => this.#writeRows(tx, batch));
-        await this.#announce(disabled as DisabledSubscription[]);
+        // One statement is a transaction of its own and saves the two round trips around it.
+        if (batch.every(isAttemptOnly)) await insertAttempts(runtime.sqlSystem, batch.flatMap(attemptRow));
+        else {
+          const disabled = await runtime.sqlSystem.begin((tx) => this.#writeRows(tx, batch));
+          await this.#announce(disabled as DisabledSubscription[]);
+        }
         return [...batch];
       } catch (error) {
         if (isDataFault(error)) {
@@ -185,6 +189,17 @@ export class DeliveryFinisher {
 /** Nothing to write: it goes back to its queue, or Postgres has it already. */
 function isBookingOnly({ attempt, delivery, leaves }: FinishedDelivery): boolean {
   return attempt === undefined && (!delivery.isOpen || !("outcome" in leaves));
+}
+
+/** A first try that succeeded, of which nobody wants to be told: its row is all there is to write. */
+function isAttemptOnly({ tenantId, delivery, attempt, mayClearFailures }: FinishedDelivery): boolean {
+  return (
+    attempt?.next.status === "DELIVERED" &&
+    !delivery.isOpen &&
+    delivery.replayId === undefined &&
+    !mayClearFailures &&
+    isUnwanted(tenantId, "webhook.delivered")
+  );
 }
 
 /** Faults of the values themselves (SQLSTATE classes 22, 23, 54; our own writer's): repeating the statement repeats them. */

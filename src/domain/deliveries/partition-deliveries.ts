@@ -6,6 +6,7 @@ import type { SubscriptionCache } from "../subscriptions/subscription-cache.ts";
 import type { DeliveryScripts } from "./delivery-scripts.ts";
 import type { Delivery, FinishedDelivery, OwnedPartition } from "./delivery-work.ts";
 import type { EventShelf } from "./event-shelf.ts";
+import type { FreshDeliveries } from "./fresh-deliveries.ts";
 import { heldQueue } from "./held-queue.ts";
 import { Lane } from "./lane.ts";
 import type { LaneTurns } from "./lane-turns.ts";
@@ -25,6 +26,8 @@ export interface PartitionDeps {
   events: EventShelf;
   turns: LaneTurns;
   memory: HeldMemory;
+  /** In their queues, and known without Postgres. */
+  fresh: FreshDeliveries;
   /** Takes what is decided without an attempt. */
   finish(finished: FinishedDelivery): void;
 }
@@ -247,7 +250,12 @@ export class PartitionDeliveries implements PartitionSession {
         for (const member of members) {
           if (lane.held.has(member)) continue;
           lane.held.add(member);
-          taken.push({ lane, member });
+          const fresh = this.#deps.fresh.take(lane, member);
+          if (fresh === undefined) taken.push({ lane, member });
+          else {
+            this.#deps.memory.add(fresh);
+            lane.push(fresh);
+          }
         }
       }
       await this.#load(taken);
@@ -305,6 +313,7 @@ export class PartitionDeliveries implements PartitionSession {
   async #hold(lane: Lane): Promise<void> {
     if (lane.isParked) return;
     lane.isParked = true;
+    this.#deps.fresh.forget(lane);
     this.#giveBack(lane);
     await reindexQueues(this.#deps.scripts, this.owned, [lane.subscriptionId, HELD]);
     void heldQueue(this.#deps, this.owned, lane).catch((error: unknown) =>
@@ -368,6 +377,7 @@ export class PartitionDeliveries implements PartitionSession {
     clearTimeout(this.#timer);
     for (const lane of this.#lanes.values()) {
       lane.isParked = true;
+      this.#deps.fresh.forget(lane);
       for (const delivery of lane.clearWaiting()) {
         lane.held.delete(delivery.member);
         this.#deps.memory.remove(delivery);
@@ -382,7 +392,9 @@ export class PartitionDeliveries implements PartitionSession {
     for (const [id, lane] of this.#lanes) {
       const idleMs = lane.isSlow ? IDLE_SLOW_MS : IDLE_MS;
       const isInUse = lane.held.size > 0 || lane.isLoading || lane.blockedUntilMs > nowMs;
-      if (!isInUse && nowMs - lane.lastUsedMs > idleMs) this.#lanes.delete(id);
+      if (isInUse || nowMs - lane.lastUsedMs <= idleMs) continue;
+      this.#deps.fresh.forget(lane);
+      this.#lanes.delete(id);
     }
   }
 

@@ -23,6 +23,8 @@ export interface HubEvent {
 interface Entry {
   eventTypes: string[];
   expiresAtMs: number;
+  /** Types that were asked for, and whether a subscription matches. */
+  judged: Map<string, boolean>;
 }
 
 /** A new subscription gets the hub's events after this time at the latest, where its announcement was lost. */
@@ -62,6 +64,23 @@ export async function publishHubEvents(tx: Transaction, events: readonly HubEven
       ${wanted.map(({ traceparent }) => traceparent ?? null)}::text[],
       ${wanted.map(({ occurredAt }) => occurredAt.toISOString())}::text[]::timestamptz[])`;
   return wanted.length;
+}
+
+/**
+ * True when it is known that no subscription of the tenant matches, so that `publishHubEvents` would write nothing; false
+ * when one does, or it has to be looked up.
+ *
+ * @param type one of the hub's own
+ */
+export function isUnwanted(tenantId: string, type: string): boolean {
+  const known = cache.get(tenantId);
+  if (known === undefined || performance.now() >= known.expiresAtMs) return false;
+  let isWanted = known.judged.get(type);
+  if (isWanted === undefined) {
+    isWanted = known.eventTypes.some((pattern) => matchesPattern(pattern, type));
+    known.judged.set(type, isWanted);
+  }
+  return !isWanted;
 }
 
 /** Lets a process hear of changed subscriptions, so that a new one misses none of the hub's events. */
@@ -104,7 +123,7 @@ async function subscribedTypes(
     const eventTypes = read.get(id) ?? [];
     found.set(id, eventTypes);
     // What was announced meanwhile may not be in it.
-    if (epochBefore === epoch) cache.set(id, { eventTypes, expiresAtMs: nowMs + TTL_MS });
+    if (epochBefore === epoch) cache.set(id, { eventTypes, expiresAtMs: nowMs + TTL_MS, judged: new Map() });
   }
   return found;
 }
