@@ -8,8 +8,13 @@ alter table integrations
   -- Result of the latest connection test, redacted: what was asked, what came back, which field is to blame.
   add column last_test jsonb,
   add column last_test_at timestamptz,
+  -- Parts of the provider's manifest that nobody could verify, as they are for this tenant: { JSON pointer: value }.
+  add column overrides jsonb not null default '{}' check (jsonb_typeof(overrides) = 'object'),
   -- When a call last went out, by traffic or test: who has traffic is not verified.
   add column last_call_at timestamptz;
+
+-- Null: not set by the tenant, so that the provider's own time and the hub's defaults count.
+alter table integrations alter column timeout_seconds drop not null, alter column max_retries drop not null;
 
 comment on column integrations.config is
   'Open fields as they are; a secret one is { "sealed", "last4" }, sealed for the path of its name.';

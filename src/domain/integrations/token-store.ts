@@ -1,0 +1,102 @@
+import type { Sql } from "../../platform/postgres/client.ts";
+import type { Transaction } from "../context.ts";
+import type { VaultRuntime } from "../vault/data-key.ts";
+import { openSecret } from "../vault/open-secret.ts";
+import { sealSecret } from "../vault/seal-secret.ts";
+import type { SecretPlace } from "../vault/sealed-format.ts";
+import { INTEGRATION_TABLE } from "./secret-fields.ts";
+
+/** Tokens of an integration, open. */
+export interface OpenTokens {
+  /** `accessToken`, `refreshToken`, … by name; empty when there are none. */
+  values: Record<string, string>;
+  /** End of the access token. */
+  expiresAt: Date | null;
+  /** For `storeTokens`: the version that was read. */
+  version: number;
+}
+
+interface TokenRow {
+  oauthTokens: Record<string, string> | null;
+  oauthExpiresAt: Date | null;
+  oauthVersion: number;
+}
+
+/** Seals tokens for their row, each for the path of its name. */
+export async function sealTokens(
+  runtime: VaultRuntime,
+  sql: Sql | Transaction,
+  row: { id: string; tenantId: string },
+  tokens: Readonly<Record<string, string>>,
+): Promise<Record<string, string>> {
+  const sealed: Record<string, string> = {};
+  for (const [name, token] of Object.entries(tokens)) {
+    // oxlint-disable-next-line no-await-in-loop -- the tenant's key is in memory after the first
+    sealed[name] = await sealSecret(runtime, sql, placeOf(row, name), token);
+  }
+  return sealed;
+}
+
+/**
+ * Opens the tokens of a row that was read.
+ *
+ * @throws VaultError when one cannot be opened
+ */
+export async function openTokens(
+  runtime: VaultRuntime,
+  sql: Sql | Transaction,
+  row: { id: string; tenantId: string } & TokenRow,
+): Promise<OpenTokens> {
+  const values: Record<string, string> = {};
+  for (const [name, sealed] of Object.entries(row.oauthTokens ?? {})) {
+    // oxlint-disable-next-line no-await-in-loop -- the tenant's key is in memory after the first
+    values[name] = await openSecret(runtime, sql, placeOf(row, name), sealed);
+  }
+  return { values, expiresAt: row.oauthExpiresAt, version: row.oauthVersion };
+}
+
+/** Reads and opens the tokens as they are now; undefined when the integration is deleted. */
+export async function readTokens(
+  runtime: VaultRuntime,
+  sql: Sql | Transaction,
+  owner: { id: string; tenantId: string },
+): Promise<OpenTokens | undefined> {
+  const [row] = await sql<TokenRow[]>`
+    select oauth_tokens as "oauthTokens", oauth_expires_at as "oauthExpiresAt", oauth_version::float8 as "oauthVersion"
+    from integrations where tenant_id = ${owner.tenantId} and id = ${owner.id} and deleted_at is null`;
+  return row === undefined ? undefined : openTokens(runtime, sql, { ...owner, ...row });
+}
+
+/**
+ * Stores tokens, if nobody stored others since they were read (compare-and-set on `oauth_version`). The caller announces
+ * the integration after the commit.
+ *
+ * @param input.values null: the tokens are void and forgotten
+ * @param input.derived what the log-in told besides: values of derived fields, such as a realm
+ * @returns the new version, undefined when another one was there or the integration is deleted
+ */
+export async function storeTokens(
+  runtime: VaultRuntime,
+  tx: Transaction,
+  input: {
+    id: string;
+    tenantId: string;
+    version: number;
+    values: Readonly<Record<string, string>> | null;
+    expiresAt: Date | null;
+    derived?: Readonly<Record<string, string>>;
+  },
+): Promise<number | undefined> {
+  const sealed = input.values === null ? null : tx.json(await sealTokens(runtime, tx, input, input.values));
+  const [row] = await tx<{ version: number }[]>`
+    update integrations set oauth_tokens = ${sealed}, oauth_expires_at = ${input.expiresAt},
+      config = config || ${tx.json(input.derived ?? {})}, oauth_version = oauth_version + 1,
+      config_version = config_version + 1, updated_at = now()
+    where tenant_id = ${input.tenantId} and id = ${input.id} and deleted_at is null and oauth_version = ${input.version}
+    returning oauth_version::float8 as version`;
+  return row?.version;
+}
+
+function placeOf({ id, tenantId }: { id: string; tenantId: string }, name: string): SecretPlace {
+  return { tenantId, table: INTEGRATION_TABLE, rowId: id, column: "oauth_tokens", path: `/${name}` };
+}
