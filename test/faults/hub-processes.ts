@@ -144,9 +144,10 @@ export function hubProcess(
   name: string,
   entry: string,
   env: Record<string, string>,
+  args: readonly string[] = [],
 ): KillableProcess & { lines: string[]; stop(): Promise<void> } {
   const service = processService({
-    child: { name, argv: [process.execPath, entry, "--supervised"], env, cwd: PROJECT_DIR },
+    child: { name, argv: [process.execPath, entry, "--supervised", ...args], env, cwd: PROJECT_DIR },
     stopSignal: "SIGTERM",
     stopTimeoutMs: STOP_TIMEOUT_MS,
     readyTimeoutMs: READY_TIMEOUT_MS,

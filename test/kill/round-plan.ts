@@ -51,7 +51,7 @@ export function describePlan({ victim, moment }: RoundPlan): string {
 }
 
 /** Numbers in [0, 1) that depend on the seed alone (mulberry32). */
-function randomOf(seed: number): () => number {
+export function randomOf(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;
