@@ -1,3 +1,4 @@
+import { isSendableName } from "../../platform/egress/request-head.ts";
 import type { Auth, Placement } from "./auth-schema.ts";
 import {
   fillHeader,
@@ -42,7 +43,7 @@ export function applyAuth(manifest: ProviderManifest, auth: Auth, values: Values
       placement.in === "header" ? fillHeader(placement.value, values) : fillTemplate(placement.value, values);
     if (value === "") continue;
     const place = placement.in === "header" ? "headers" : placement.in;
-    additions[place][placement.name] = value;
+    additions[place][nameOf(placement, values)] = value;
     additions.secrets.push(...secretsIn(manifest, auth, placement.value, values));
   }
   if (auth.type === "BASIC") addBasic(manifest, auth, values, additions);
@@ -71,6 +72,19 @@ export function secretsIn(
     })
     .map((name) => valueOf(values, name))
     .filter((value) => value !== undefined);
+}
+
+function nameOf(placement: Placement, values: Values): string {
+  const name = fillTemplate(placement.name, values);
+  if (placement.in === "header" && !isSendableName(name)) {
+    const field = placeholdersOf(placement.name)[0] ?? "";
+    throw new TemplateError(
+      "value_invalid",
+      field,
+      `The header that the field "${field}" names cannot be set`,
+    );
+  }
+  return name;
 }
 
 function placementsOf(auth: Auth): readonly Placement[] {

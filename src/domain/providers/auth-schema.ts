@@ -9,7 +9,11 @@ export const Placement = Type.Object(
     in: Type.Union([Type.Literal("header"), Type.Literal("query"), Type.Literal("body")], {
       description: "body: a member of the JSON object, or a field of the form.",
     }),
-    name: Type.String({ minLength: 1, maxLength: 100 }),
+    name: Type.String({
+      minLength: 1,
+      maxLength: 100,
+      description: "Name of the header, parameter or member; may be a {field}.",
+    }),
     value: Template,
   },
   closed,

@@ -98,6 +98,13 @@ export const segmentEscape: Escape = (value, field) => {
   return encodeURIComponent(value);
 };
 
+/** A value that is a path itself: segments as they are, which `buildUrl` judges; no query can begin in it. */
+export const pathEscape: Escape = (value, field) => {
+  if (/[?#]/.test(value))
+    throw new TemplateError("value_invalid", field, `The field "${field}" is a path and holds no ? or #`);
+  return value.replace(/^\//, "");
+};
+
 /**
  * Fills the value of a header field (RFC 9110 section 5.5): printable ASCII and tabs, which is what the sender takes.
  *

@@ -40,7 +40,10 @@ export const InputField = Type.Object(
       ["operator", "connection", "secret", "one-time", "derived"],
       "operator: of the app that the operator registered with the provider; connection: of the customer's account; secret: sealed, never shown; one-time: used in the set-up and forgotten; derived: found out by the hub.",
     ),
-    type: literals(["string", "integer", "boolean", "url", "host"]),
+    type: literals(
+      ["string", "integer", "boolean", "url", "host", "path"],
+      "url: scheme, host and path; host: a host name; path: one or more segments without a query.",
+    ),
     required: Type.Boolean(),
     pattern: Type.Optional(
       Type.String({ maxLength: 500, description: "RE2; the whole value has to match." }),
@@ -58,6 +61,7 @@ export const InputField = Type.Object(
         closed,
       ),
     ),
+    /** Of a derived field, and of a connection's that is filled so when nobody chose. */
     from: Type.Optional(DerivedFrom),
     options: Type.Optional(
       Type.Object(

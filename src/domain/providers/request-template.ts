@@ -3,9 +3,11 @@ import type { Auth } from "./auth-schema.ts";
 import { buildUrl, type PathFaultCode } from "./build-url.ts";
 import { withDefaults } from "./choose-auth.ts";
 import {
+  type Escape,
   fillHeader,
   fillJson,
   fillTemplate,
+  pathEscape,
   segmentEscape,
   TemplateError,
   textsIn,
@@ -51,7 +53,10 @@ export function renderRequest(
   if (!server.ok) return server;
   const values = { ...config, ...input.credentials };
   try {
-    const built = buildUrl(server.baseUrl, fillTemplate(template.path, values, segmentEscape));
+    const paths = manifest.fields.filter(({ type }) => type === "path").map(({ name }) => name);
+    const escape: Escape = (value, field) =>
+      (paths.includes(field) ? pathEscape : segmentEscape)(value, field);
+    const built = buildUrl(server.baseUrl, fillTemplate(template.path, values, escape));
     if (!built.ok) return built;
     return render(manifest, template, { url: built.url, values, auth: input.auth });
   } catch (error) {
