@@ -1,6 +1,6 @@
 import { EventPublisher } from "../src/domain/events/event-publisher.ts";
 import { EventTypeCatalogue } from "../src/domain/events/event-type-catalogue.ts";
-import { relayOutbox } from "../src/domain/events/relay-outbox.ts";
+import { OutboxRelay } from "../src/domain/events/relay-outbox.ts";
 import { type IntakeDeps, takeIntake } from "../src/domain/events/take-intake.ts";
 import { startCapacityPoller } from "../src/domain/inbound/capacity.ts";
 import { subscribeInvalidation } from "../src/platform/invalidation.ts";
@@ -44,9 +44,10 @@ async function startEvents(runtime: Runtime): Promise<{ stop(): Promise<void> }>
     ttlMs: LEASE_TTL_MS,
     onHeld(lease) {
       const deps = { runtime, publisher, catalogue };
+      const relay = new OutboxRelay(runtime, publisher);
       running = Promise.all([
         running,
-        repeat(runtime, lease, "outbox not relayed", () => relayOutbox(runtime, publisher, lease)),
+        repeat(runtime, lease, "outbox not relayed", () => relay.run(lease)),
         repeat(runtime, lease, "events:in not read", createIntake(deps, client)),
       ]);
     },

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { BUILT_IN_TYPES, schemaOfSample } from "../../src/domain/events/built-in-types.ts";
+import { EventTypeCatalogue } from "../../src/domain/events/event-type-catalogue.ts";
 import { matchesPattern, readEventPattern, readEventType } from "../../src/domain/events/event-type.ts";
 import { compilePayloadSchema } from "../../src/domain/events/payload-schema.ts";
 import { type Answer, startTestApp, type TestApp, type TestTenant } from "../edge/app-fixture.ts";
@@ -157,5 +158,32 @@ describe("compilePayloadSchema()", () => {
       items: [{ type: "string" }],
     });
     expect(compiled.ok && compiled.check([1])).toMatchObject({ path: "/0" });
+  });
+});
+
+describe("EventTypeCatalogue", () => {
+  test("reads once for all who ask at the same time, also when its time is over, and anew after a change", async () => {
+    let nowMs = Date.now();
+    let reads = 0;
+    const { runtime } = hub;
+    const sqlSystem = new Proxy(runtime.sqlSystem, {
+      apply(target, self, args) {
+        reads++;
+        return Reflect.apply(target, self, args) as unknown;
+      },
+    });
+    const catalogue = new EventTypeCatalogue({ ...runtime, sqlSystem, clock: { nowMs: () => nowMs } });
+    const ask = (count: number) =>
+      Promise.all(Array.from({ length: count }, () => catalogue.ruleOf(tenant.id, "never.known", undefined)));
+    await ask(50);
+    nowMs += 60_000;
+    await ask(50);
+    expect(reads).toBe(2);
+    const before = ask(10);
+    nowMs += 60_000;
+    const asked = ask(10);
+    catalogue.invalidate(tenant.id);
+    await Promise.all([before, asked, ask(10)]);
+    expect(reads).toBe(4);
   });
 });

@@ -1,8 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { EventPublisher } from "../../src/domain/events/event-publisher.ts";
 import { publishHubEvents } from "../../src/domain/events/publish-hub-event.ts";
+import { OutboxRelay } from "../../src/domain/events/relay-outbox.ts";
 import { createSubscription } from "../../src/domain/subscriptions/create-subscription.ts";
+import { loadConfig } from "../../src/platform/config.ts";
 import { retryUntil } from "../../src/platform/process/retry-until.ts";
 import { EVENT_INTAKE_DEAD_KEY, EVENT_INTAKE_KEY } from "../../src/platform/redis/keys.ts";
+import { createRuntime } from "../../src/platform/runtime.ts";
 import { startTestApp, type TestApp, type TestTenant } from "../edge/app-fixture.ts";
 import { startEventsWorker, streamed } from "./events-fixture.ts";
 
@@ -105,7 +109,34 @@ describe("the intake stream events:in", () => {
   });
 });
 
-describe("relayOutbox()", () => {
+describe("entries of events:in without a tenant", () => {
+  const size = async (): Promise<{ count: number; bytes: number }> => {
+    const kept = await hub.runtime.redis.xrange(EVENT_INTAKE_DEAD_KEY, "-", "+");
+    return { count: kept.length, bytes: kept.flatMap(([, fields]) => fields).join("").length };
+  };
+
+  test("are bounded by their bytes: the oldest make room, the newest stay", async () => {
+    const data = (n: number): string => JSON.stringify({ n, text: "x".repeat(900_000) });
+    for (let n = 0; n < 40; n++) await put({ type: "a.b", orderingKey: `k-${n}`, data: data(n) });
+    await drained();
+    const { count, bytes } = await size();
+    expect(bytes).toBeLessThan(17 * 1024 * 1024);
+    expect(count).toBeGreaterThan(15);
+    const [newest] = await hub.runtime.redis.xrevrange(EVENT_INTAKE_DEAD_KEY, "+", "-", "COUNT", 1);
+    const field = (name: string): string => newest![1][newest![1].indexOf(name) + 1]!;
+    expect([field("orderingKey"), field("type"), field("data")]).toEqual(["k-39", "a.b", data(39)]);
+  }, 30_000);
+
+  test("leave out data that no event may have, and say how much it was", async () => {
+    await put({ tenantId: "nobody", type: "a.b", data: "x".repeat(3_000_000) });
+    await drained();
+    const [newest] = await hub.runtime.redis.xrevrange(EVENT_INTAKE_DEAD_KEY, "+", "-", "COUNT", 1);
+    const field = (name: string): string => newest![1][newest![1].indexOf(name) + 1]!;
+    expect([field("data"), field("dataBytes")]).toEqual(["", "3000000"]);
+  });
+});
+
+describe("OutboxRelay", () => {
   test("moves hub events that a subscription asks for into their streams, once, under the row's id", async () => {
     const tenant = await hub.newTenant();
     const input = { name: "s", url: "https://receiver.example.com/", eventTypes: ["INTEGRATION_*"] };
@@ -140,4 +171,35 @@ describe("relayOutbox()", () => {
     const entries = await streamed(hub.runtime, tenant.id);
     expect(entries.map(({ message }) => message.id)).toEqual([id]);
   });
+
+  test("asks for a tenant that has no room less and less often, and goes on once there is room", async () => {
+    const [tenant, other] = [await hub.newTenant(), await hub.newTenant()];
+    const insert = (to: TestTenant) => hub.runtime.sqlSystem`
+      insert into outbox (id, tenant_id, event_type, payload)
+      values (${Bun.randomUUIDv7()}, ${to.id}, 'sync.failed', '{}')`;
+    await worker.stop();
+    let nowMs = Date.now();
+    const own = createRuntime(loadConfig(hub.env), "worker", { clock: { nowMs: () => nowMs } });
+    let asked = 0;
+    let isFull = true;
+    const publisher = new EventPublisher(own, {
+      refusal: (tenantId) => (tenantId === tenant.id && ++asked > 0 && isFull ? "full" : undefined),
+      isNearCapacity: () => false,
+    });
+    const relay = new OutboxRelay(own, publisher);
+    const run = () => relay.run({ isHeld: () => true });
+    await insert(tenant);
+    for (let round = 0; round < 10; round++) expect(await run()).toBe(0);
+    expect(asked).toBe(1);
+    await insert(other);
+    expect(await run()).toBe(1);
+    // One minute in steps of 100 ms: 600 looks.
+    for (const endMs = nowMs + 60_000; nowMs < endMs; nowMs += 100) await run();
+    expect(asked).toBeLessThan(25);
+    isFull = false;
+    nowMs += 20_000;
+    expect(await run()).toBe(1);
+    await own.shutdown.run();
+    worker = await startEventsWorker(hub);
+  }, 30_000);
 });

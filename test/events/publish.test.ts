@@ -68,6 +68,26 @@ describe("POST /api/v1/events", () => {
     expect((await streamed(hub.runtime, one.id)).length).toBe(1);
   });
 
+  test("gives events without ids the same ones when a request comes again whose answer was lost", async () => {
+    const tenant = await hub.newTenant();
+    const event = { type: "order.created", data: { n: 1 } };
+    const send = (body: unknown) =>
+      hub.call("POST", PATH, { key: tenant.apiKey, body, headers: { "idempotency-key": "night-1" } });
+    const receipts = (answer: Answer) => answer.json["events"] as { id: string; status: string }[];
+    // The commit of the remembered answer is lost after the events are in their streams.
+    const lose = () => hub.runtime.sqlSystem`delete from idempotency_keys where tenant_id = ${tenant.id}`;
+    const first = receipts(await send({ events: [event, event] }));
+    await lose();
+    const again = receipts(await send({ events: [event, event] }));
+    expect(again.map(({ id }) => id)).toEqual(first.map(({ id }) => id));
+    expect(again.map(({ status }) => status)).toEqual(["duplicate", "duplicate"]);
+    expect(new Set(first.map(({ id }) => id)).size).toBe(2);
+    expect((await streamed(hub.runtime, tenant.id)).length).toBe(2);
+    await lose();
+    const other = await send({ events: [{ ...event, data: { n: 2 } }] });
+    expect(receipts(other)).toMatchObject([{ status: "accepted" }]);
+  });
+
   test("tells a repetition with another content, and keeps the first", async () => {
     const tenant = await hub.newTenant();
     const id = crypto.randomUUID();

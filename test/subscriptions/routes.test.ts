@@ -196,6 +196,38 @@ describe("PUT /api/v1/webhooks/subscriptions/:id", () => {
     });
   });
 
+  test.each<[string, string, string, object]>([
+    ["the password", "BASIC", "password", { username: "u" }],
+    ["the key", "API_KEY", "value", {}],
+    [
+      "the client's secret",
+      "OAUTH2",
+      "clientSecret",
+      { tokenUrl: "https://auth.example.com/", clientId: "c" },
+    ],
+  ])("asks for %s again when url moves to another origin", async (_name, authType, field, config) => {
+    const secret = { [field]: "s3cret-of-the-receiver" };
+    const { json } = await create({ authType, authConfig: { ...config, ...secret } });
+    expect((await change(json["id"], { url: "https://receiver.example.com/other?a=1" })).status).toBe(200);
+    for (const url of ["https://evil.example.com/hooks", "https://receiver.example.com:8443/hooks"]) {
+      for (const more of [{}, { authConfig: config }]) {
+        const moved = await change(json["id"], { url, ...more });
+        expect([moved.status, errorsOf(moved)]).toEqual([422, [`/authConfig/${field}`]]);
+      }
+    }
+    const given = await change(json["id"], {
+      url: "https://evil.example.com/hooks",
+      authConfig: { ...config, ...secret },
+    });
+    expect(given.status).toBe(200);
+    expect((await change(json["id"], { url: GOOD.url, authType: "NONE" })).status).toBe(200);
+  });
+
+  test("moves a subscription whose secrets only sign", async () => {
+    const { json } = await create({ authType: "HMAC", authConfig: { secretKey: "s3cret-of-the-receiver" } });
+    expect((await change(json["id"], { url: "https://elsewhere.example.com/" })).status).toBe(200);
+  });
+
   test("refuses a signature that the stored secret does not suit", async () => {
     const { json } = await create({ signature: { scheme: "HMAC" }, secretKey: "plain text of some length" });
     const answer = await change(json["id"], { signature: { scheme: "STANDARD_WEBHOOKS" } });

@@ -2,6 +2,7 @@ import type { FieldError } from "../errors.ts";
 import { isUuid, newId } from "../../platform/uuid.ts";
 import { EVENT_TYPE_MAX, isOwnType, readEventType } from "./event-type.ts";
 import { DATA_BYTES_MAX, type PublishedEvent } from "./schema.ts";
+import { contentHash } from "./seen-value.ts";
 
 /** An event as it will be accepted, except for what only its schema can say. */
 export interface CheckedEvent {
@@ -24,16 +25,18 @@ const AHEAD_MAX_MS = 86_400_000;
 
 /**
  * Judges one published event by all that needs no look-up, and makes its id: a UUID stays, another text gives a UUIDv5
- * in the tenant's namespace, so that two tenants' equal ids are different events.
+ * in the tenant's namespace, so that two tenants' equal ids are different events. Left out, it is a UUIDv7, or under an
+ * `Idempotency-Key` a UUIDv5 of the key, the event's place and its content, so that the same request after a lost answer
+ * has the same ids.
  *
- * @param at JSON pointer of the event in the request body
+ * @param context.at JSON pointer of the event in the request body
  * @returns the event, or every fault
  */
 export function checkEvent(
   event: PublishedEvent,
-  context: { tenantId: string; nowMs: number; at: string },
+  context: { tenantId: string; nowMs: number; at: string; idempotencyKey?: string | undefined },
 ): CheckedEvent | FieldError[] {
-  const { tenantId, nowMs, at } = context;
+  const { tenantId, nowMs, at, idempotencyKey } = context;
   const errors: FieldError[] = [];
   const type = readEventType(event.type);
   if (type === undefined) {
@@ -54,23 +57,22 @@ export function checkEvent(
   if (dataSize > DATA_BYTES_MAX)
     errors.push({ path: `${at}/data`, message: `must be at most ${DATA_BYTES_MAX} bytes` });
   if (errors.length > 0) return errors;
+  const { orderingKey, schemaVersion } = event;
+  const content = { type: type!, orderingKey, data };
+  const madeId = (): string =>
+    idempotencyKey === undefined
+      ? newId(nowMs)
+      : Bun.randomUUIDv5(`${idempotencyKey}\n${at}\n${contentHash(content)}`, tenantId);
   return {
-    ...identify(event.id, tenantId, nowMs),
-    type: type!,
+    ...(event.id === undefined ? { id: madeId(), externalId: undefined } : identify(event.id, tenantId)),
+    ...content,
     occurredAt: occurredAt!,
-    orderingKey: event.orderingKey,
-    schemaVersion: event.schemaVersion,
-    data,
+    schemaVersion,
     dataSize,
   };
 }
 
-function identify(
-  given: string | undefined,
-  tenantId: string,
-  nowMs: number,
-): { id: string; externalId: string | undefined } {
-  if (given === undefined) return { id: newId(nowMs), externalId: undefined };
+function identify(given: string, tenantId: string): { id: string; externalId: string | undefined } {
   if (isUuid(given)) return { id: given.toLowerCase(), externalId: undefined };
   return { id: Bun.randomUUIDv5(given, tenantId), externalId: given };
 }

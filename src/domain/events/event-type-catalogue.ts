@@ -14,7 +14,15 @@ interface Newest {
   expiresAtMs: number;
 }
 
+/** One read of a tenant's versions under way. */
+interface Reading {
+  epoch: number;
+  read: Promise<Newest>;
+}
+
 const TTL_MS = 30_000;
+/** After a read that failed, what is known serves for so long before Postgres is asked again. */
+const FAILED_TTL_MS = 1_000;
 const TENANTS_MAX = 10_000;
 /** A compiled schema takes up to some hundred KB. */
 const CHECKS_MAX = 1_000;
@@ -26,6 +34,7 @@ const CHECKS_MAX = 1_000;
 export class EventTypeCatalogue {
   readonly #runtime: Runtime;
   readonly #newest = new Map<string, Newest>();
+  readonly #reading = new Map<string, Reading>();
   readonly #checks = new Map<string, PayloadCheck | undefined>();
   #epoch = 0;
 
@@ -72,20 +81,42 @@ export class EventTypeCatalogue {
 
   async #versionsOf(tenantId: string): Promise<ReadonlyMap<string, number>> {
     const known = this.#newest.get(tenantId);
-    const nowMs = this.#runtime.clock.nowMs();
-    if (known !== undefined && nowMs < known.expiresAtMs) return known.versions;
-    const epoch = this.#epoch;
+    if (known !== undefined && this.#runtime.clock.nowMs() < known.expiresAtMs) return known.versions;
     try {
-      const rows = await readNewestVersions(this.#runtime.sqlSystem, tenantId);
-      const versions = new Map(rows.map(({ type, version }) => [type, version]));
-      if (this.#newest.size >= TENANTS_MAX) this.#newest.clear();
-      const expiresAtMs = epoch === this.#epoch ? nowMs + TTL_MS * (0.8 + Math.random() * 0.2) : 0;
-      this.#newest.set(tenantId, { versions, expiresAtMs });
-      return versions;
+      return (await this.#readOnce(tenantId)).versions;
     } catch (error) {
       if (known === undefined) throw error;
+      known.expiresAtMs = this.#runtime.clock.nowMs() + FAILED_TTL_MS;
       return known.versions;
     }
+  }
+
+  /** One read at a time for all who ask; who asks after a change gets one that began after it. */
+  #readOnce(tenantId: string): Promise<Newest> {
+    const running = this.#reading.get(tenantId);
+    if (running?.epoch === this.#epoch) return running.read;
+    const reading: Reading = { epoch: this.#epoch, read: this.#readNewest(tenantId) };
+    this.#reading.set(tenantId, reading);
+    const forget = (): void => {
+      if (this.#reading.get(tenantId) === reading) this.#reading.delete(tenantId);
+    };
+    reading.read.then(forget, forget);
+    return reading.read;
+  }
+
+  async #readNewest(tenantId: string): Promise<Newest> {
+    const epoch = this.#epoch;
+    const nowMs = this.#runtime.clock.nowMs();
+    const rows = await readNewestVersions(this.#runtime.sqlSystem, tenantId);
+    const newest: Newest = {
+      versions: new Map(rows.map(({ type, version }) => [type, version])),
+      expiresAtMs: nowMs + TTL_MS * (0.8 + Math.random() * 0.2),
+    };
+    // What changed while it was read may be missing from it: then it serves those who asked before, and nobody after.
+    if (epoch !== this.#epoch) return newest;
+    if (this.#newest.size >= TENANTS_MAX) this.#newest.clear();
+    this.#newest.set(tenantId, newest);
+    return newest;
   }
 }
 

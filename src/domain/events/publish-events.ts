@@ -21,14 +21,21 @@ export interface PublishDeps {
  * again.
  *
  * @param input.body as validated by `PublishInput`
+ * @param input.idempotencyKey gives events without an id the same one at each repetition of the request
  * @throws HubError 403 `forbidden`; 422 `invalid_input`; 503 `capacity_exceeded` or `unavailable`
  */
 export async function publishEvents(
   ctx: Context,
-  input: { body: PublishInput; deps: PublishDeps; traceparent?: string | undefined },
+  input: {
+    body: PublishInput;
+    deps: PublishDeps;
+    traceparent?: string | undefined;
+    idempotencyKey?: string | undefined;
+  },
 ): Promise<PublishAnswer> {
   requireScope(ctx, "events:publish");
-  const { body, deps, traceparent } = input;
+  const { body, deps, traceparent, idempotencyKey } = input;
+  const context = { tenantId: ctx.tenantId, nowMs: ctx.runtime.clock.nowMs(), idempotencyKey };
   const isBatch = body.events !== undefined;
   const given = publishedEvents(body);
   const events: CheckedEvent[] = [];
@@ -36,7 +43,7 @@ export async function publishEvents(
   const placeOf = (index: number): string => (isBatch ? `/events/${index}` : "");
   for (const [index, event] of given.entries()) {
     const at = placeOf(index);
-    const checked = checkEvent(event, { tenantId: ctx.tenantId, nowMs: ctx.runtime.clock.nowMs(), at });
+    const checked = checkEvent(event, { ...context, at });
     if (Array.isArray(checked)) errors.push(...checked);
     else events.push(checked);
   }

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { storableText } from "../../platform/postgres/storable.ts";
 import { EVENT_INTAKE_DEAD_KEY } from "../../platform/redis/keys.ts";
+import { bindScript } from "../../platform/redis/script.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import { floorId } from "../../platform/uuid.ts";
 import type { FieldError } from "../errors.ts";
@@ -9,10 +10,12 @@ import type { EventPublisher } from "./event-publisher.ts";
 import type { EventTypeCatalogue } from "./event-type-catalogue.ts";
 import { findActiveTenants, insertIntakeDeadLetter } from "./intake-store.ts";
 import { type IntakeEntry, readIntake } from "./read-intake.ts";
+import lua from "./keep-stray.lua" with { type: "text" };
 import { DATA_BYTES_MAX } from "./schema.ts";
 
-/** Entries without a tenant that are kept for the operator. */
-const DEAD_ENTRIES_MAX = 10_000;
+/** Entries without a tenant that are kept for the operator, the newest ones. */
+const STRAYS_MAX = 10_000;
+const STRAY_BYTES_MAX = 16 * 1024 * 1024;
 
 export interface IntakeDeps {
   runtime: Runtime;
@@ -38,9 +41,11 @@ export async function takeIntake(
   const byTenant = Map.groupBy(read, ({ tenantId }) =>
     tenantId !== undefined && tenants.has(tenantId) ? tenantId : undefined,
   );
-  for (const stray of byTenant.get(undefined) ?? []) await keepStray(deps.runtime, stray);
+  const strays = byTenant.get(undefined) ?? [];
   byTenant.delete(undefined);
   await Promise.all([...byTenant].map(([tenantId, own]) => takeOfTenant(deps, tenantId!, own)));
+  // Last, because nothing tells a stray that is kept from one that is taken again.
+  for (const stray of strays) await keepStray(deps.runtime, stray);
 }
 
 async function takeOfTenant(
@@ -99,25 +104,21 @@ async function bury(
 }
 
 async function keepStray(runtime: Runtime, entry: IntakeEntry): Promise<void> {
-  const { entryId, tenantId, type = "", dataText = "" } = entry;
+  const { entryId, tenantId, dataText = "", fields } = entry;
   runtime.log.error({ entryId, tenantId }, "entry of events:in names no tenant");
-  await runtime.redis.xadd(
-    EVENT_INTAKE_DEAD_KEY,
-    "MAXLEN",
-    "~",
-    DEAD_ENTRIES_MAX,
-    "*",
-    "entryId",
+  const dataBytes = Buffer.byteLength(dataText);
+  const kept = {
+    ...fields,
     entryId,
-    "reason",
-    tenantId === undefined ? "tenantId is missing or no UUID" : "there is no such active tenant",
-    "tenantId",
-    tenantId ?? "",
-    "type",
-    type,
-    "data",
-    dataText,
-  );
+    reason: tenantId === undefined ? "tenantId is missing or no UUID" : "there is no such active tenant",
+    tenantId: tenantId ?? "",
+    dataBytes: String(dataBytes),
+    data: dataBytes <= DATA_BYTES_MAX ? dataText : "",
+  };
+  const flat = Object.entries(kept).flat();
+  const bytes = flat.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+  const keep = bindScript(runtime.redis, { name: "hubKeepStray", lua });
+  await keep([EVENT_INTAKE_DEAD_KEY], [STRAYS_MAX, STRAY_BYTES_MAX, bytes, ...flat]);
 }
 
 const msOf = (entryId: string): number => Number.parseInt(entryId, 10);

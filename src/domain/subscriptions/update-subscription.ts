@@ -28,7 +28,8 @@ import { publicKeyText } from "./subscription-secret.ts";
 
 /**
  * Changes the fields present; `null` resets a field. The whole subscription is judged as it will stand. `authConfig` is
- * replaced as a whole, but its secret may be left out while `authType` (and, for OAUTH2, `tokenUrl`) stays.
+ * replaced as a whole, but its secret may be left out while `authType`, the origin of `url` and, for OAUTH2, `tokenUrl`
+ * stay: a stored credential is sent to nobody for whom it was not given.
  *
  * @throws HubError 403 `forbidden`; 404 `not_found`; 422 `invalid_input` with the path of each fault
  */
@@ -43,11 +44,7 @@ export async function updateSubscription(
     if (current === undefined) throw notFound();
     const storedAuth = await openStoredAuth(ctx, tx, current);
     const wanted = { ...current, ...plainChanges(ctx, current, changes) };
-    const { authConfig, faults } = wantedAuth(
-      { ...current, authConfig: storedAuth },
-      wanted.authType,
-      changes,
-    );
+    const { authConfig, faults } = wantedAuth({ ...current, authConfig: storedAuth }, wanted, changes);
     faults.push(...(await checkSubscription(ctx, { ...wanted, authConfig })));
     const signing = await judgeSigning(ctx, tx, current, wanted.signatureForm);
     faults.push(...signing.faults);
@@ -105,26 +102,31 @@ function plainChanges(
 /** The authentication as it is to stand, its secret open; one that is left out is the stored one. */
 function wantedAuth(
   stored: SubscriptionRow,
-  authType: SubscriptionRow["authType"],
+  wanted: Pick<SubscriptionRow, "authType" | "url">,
   changes: UpdateSubscriptionInput,
 ): { authConfig: Record<string, unknown> | null; faults: FieldError[] } {
-  if (authType === "NONE") return { authConfig: changes.authConfig ?? null, faults: [] };
-  const isSameType = authType === stored.authType;
-  if (changes.authConfig === undefined || changes.authConfig === null)
-    return {
-      authConfig: changes.authConfig === undefined && isSameType ? stored.authConfig : null,
-      faults: [],
-    };
+  const { authType, url } = wanted;
   const given = changes.authConfig;
+  if (authType === "NONE") return { authConfig: given ?? null, faults: [] };
+  if (given === null) return { authConfig: null, faults: [] };
+  const known = authType === stored.authType ? stored.authConfig : null;
   const field = AUTH_SECRET_FIELD[authType];
-  if (given[field] !== undefined || !isSameType || stored.authConfig === null)
-    return { authConfig: given, faults: [] };
-  const isMoved = authType === "OAUTH2" && given["tokenUrl"] !== stored.authConfig["tokenUrl"];
-  const message = "must be given again when tokenUrl changes, because it is sent there";
-  return {
-    authConfig: { ...given, [field]: stored.authConfig[field] },
-    faults: isMoved ? [{ path: `/authConfig/${field}`, message }] : [],
-  };
+  if (known === null || given?.[field] !== undefined) return { authConfig: given ?? null, faults: [] };
+  const authConfig = given === undefined ? known : { ...given, [field]: known[field] };
+  const moved = movedTo(authType, [stored.url, url], [known["tokenUrl"], authConfig["tokenUrl"]]);
+  const message = `must be given again when ${moved} changes, because it is sent there`;
+  return { authConfig, faults: moved === undefined ? [] : [{ path: `/authConfig/${field}`, message }] };
+}
+
+/** The address that the credential is sent to and that is to be another one. An HMAC secret is sent nowhere. */
+function movedTo(
+  authType: SubscriptionRow["authType"],
+  [oldUrl, newUrl]: readonly [string, string],
+  [oldTokenUrl, newTokenUrl]: readonly [unknown, unknown],
+): string | undefined {
+  if (authType === "OAUTH2" && oldTokenUrl !== newTokenUrl) return "tokenUrl";
+  if (authType === "HMAC" || URL.parse(oldUrl)?.origin === URL.parse(newUrl)?.origin) return undefined;
+  return "the scheme, host or port of url";
 }
 
 /** A new form of the signature must suit the secret that is there. */

@@ -34,7 +34,8 @@ export const eventRoutes = (runtime: Runtime) => {
       ({ body, once, request }) =>
         once(202, body, (ctx) => {
           const traceparent = request.headers.get("traceparent") ?? undefined;
-          return publishEvents(ctx, { body, deps: publishing, traceparent });
+          const idempotencyKey = request.headers.get("idempotency-key") ?? undefined;
+          return publishEvents(ctx, { body, deps: publishing, traceparent, idempotencyKey });
         }),
       {
         body: PublishInput,

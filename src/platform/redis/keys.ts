@@ -103,7 +103,7 @@ export function eventRoute(event: {
 /** STREAM into which trusted services of the platform put events without HTTP. */
 export const EVENT_INTAKE_KEY = "events:in";
 
-/** STREAM of intake entries that name no tenant, so that no tenant's dead letters can show them; the last 10,000. */
+/** STREAM of intake entries that name no tenant, so that no tenant's dead letters can show them; the last 10,000, or 16 MiB of them. */
 export const EVENT_INTAKE_DEAD_KEY = "events:in:dead";
 
 /** Pub/sub channel that tells of stored events, for live views. */
