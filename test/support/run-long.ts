@@ -7,9 +7,10 @@ import { runAgain } from "../../src/start/run-again.ts";
 
 /**
  * `bun run test:long`: the same steps as `bun run test`, the integration tests once more on a Cluster, the long tests,
- * and 200 kill rounds (KILL_ROUNDS, KILL_SEED). `--only "kill rounds,long"` and `--except …` run some of the steps, so
- * that two runs can share the hour. `test/results/<date>-<commit>.log` keeps what a reader wants to know of
- * the run: where and on what it ran, one line a round, what was measured, what failed, and the counts.
+ * 200 kill rounds (KILL_ROUNDS, KILL_SEED) and ten of the way out (OUTBOUND_KILL_ROUNDS, OUTBOUND_KILL_EVENTS).
+ * `--only "kill rounds,long"` and `--except …` run some of the steps, so that two runs can share the hour.
+ * `test/results/<date>-<commit>.log` keeps what a reader wants to know of the run: where and on what it ran, one line a
+ * round, what was measured, what failed, and the counts.
  */
 const projectDir = join(import.meta.dirname, "../..");
 if (await installDependencies(projectDir, "all", (text) => console.log(text))) {
@@ -20,7 +21,7 @@ const { LONG_STEPS } = await import("./steps.ts");
 
 /** Lines of the steps that are kept: measurements and rounds by their first words, and failed tests. */
 const KEPT =
-  /^(?:round \d|kill rounds: |ACK_REPLICAS=|hung master: |partition from |replayed |\d+ requests, |\(fail\)|──── |SKIPPED: |Redis \d)/;
+  /^(?:(?:outbound )?round \d|(?:outbound )?kill rounds: |waiting: |ACK_REPLICAS=|hung master: |partition from |replayed |\d+ requests, |\(fail\)|──── |SKIPPED: |Redis \d)/;
 
 const SUMMARY = "──── summary";
 

@@ -81,7 +81,8 @@ export const TEST_STEPS: readonly Step[] = [
   INTEGRATION,
   CLUSTER_SMOKE,
   ...WHOLE_HUB,
-  heavy("kill rounds", "test/kill", 5),
+  heavy("kill rounds", "test/kill/kill-rounds.test.ts", 5),
+  heavy("outbound kill rounds", "test/kill/outbound-rounds.test.ts", 5),
 ];
 
 /** `bun run test:long` */
@@ -95,6 +96,13 @@ export const LONG_STEPS: readonly Step[] = [
     timeoutMs: 20 * MINUTE_MS,
   },
   ...WHOLE_HUB,
-  heavy("long", "test/long", 10),
-  heavy("kill rounds", "test/kill", 40, { KILL_ROUNDS: process.env["KILL_ROUNDS"] ?? "200" }),
+  { ...heavy("long", "test/long", 10), except: ["test/long/outbound"] },
+  heavy("long outbound", "test/long/outbound", 20),
+  heavy("kill rounds", "test/kill/kill-rounds.test.ts", 40, {
+    KILL_ROUNDS: process.env["KILL_ROUNDS"] ?? "200",
+  }),
+  heavy("outbound kill rounds", "test/kill/outbound-rounds.test.ts", 20, {
+    OUTBOUND_KILL_ROUNDS: process.env["OUTBOUND_KILL_ROUNDS"] ?? "10",
+    OUTBOUND_KILL_EVENTS: process.env["OUTBOUND_KILL_EVENTS"] ?? "20000",
+  }),
 ];
