@@ -96,6 +96,7 @@ const CHECKLIST: readonly Line[] = [
       ["deliveries/states.test.ts", "is disabled after ten failed attempts in a row"],
       ["deliveries/crash.test.ts", "lose nothing"],
       ["deliveries/crash.test.ts", "gets every one back from Postgres"],
+      ["kill/outbound-rounds.test.ts", "hub delivers every accepted event through"],
     ],
   },
   {

@@ -144,9 +144,9 @@ async function carryOut(hub: OutboundHub, { victim }: OutboundPlan, { moment }: 
   let killed: Promise<void> | undefined;
   const kill = (): Promise<void> => (killed ??= process.kill());
   if (moment !== undefined) {
-    hub.redisProxy.at(moment, kill);
-    const untilMs = performance.now() + POINT_WAIT_MS;
-    while (killed === undefined && performance.now() < untilMs) await Bun.sleep(5);
+    const struck = Promise.withResolvers<void>();
+    hub.redisProxy.at(moment, () => kill().then(struck.resolve));
+    await Promise.race([struck.promise, Bun.sleep(POINT_WAIT_MS)]);
   }
   await kill();
   await Bun.sleep(DOWN_MS);
