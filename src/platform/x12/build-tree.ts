@@ -132,7 +132,7 @@ class TreeBuilder {
       if (id === "SE" && !this.#set.complete) continue;
       this.#fault(
         "segment_missing",
-        { ...segment, id, elements: [] },
+        { id, start: segment.start, ordinal: segment.ordinal },
         position,
         use.kind === "loop" ? use.id : frame.use.id,
       );

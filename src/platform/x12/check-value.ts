@@ -2,7 +2,8 @@ import type { FaultCode } from "./fault-codes.ts";
 import type { ElementRule } from "./tables/table-notation.ts";
 
 const INTEGER = /^-?\d+$/;
-const DECIMAL = /^-?(?:\d+\.?\d*|\.\d+)(?:E-?\d+)?$/;
+/** No part can give digits to another one, so that a long value that fails does so in one pass. */
+const DECIMAL = /^-?(?:\d+(?:\.\d*)?|\.\d+)(?:E-?\d+)?$/;
 /** Control characters, DEL and the C1 range: in no X12 character set. */
 // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;

@@ -39,19 +39,34 @@ function chooseEncoding(buffer: Buffer, wanted: X12Settings["encoding"]): X12Doc
   return wanted === "utf-8" ? null : "latin1";
 }
 
-/** Walks on from the last offset asked for, so that faults in the order of the document cost one walk in all. */
+/** Characters between two known places in UTF-8 text. */
+const STEP = 4_096;
+
+/** Counts the bytes of the text once, when an offset is first asked for, and then walks at most one step. */
 function utf8Offsets(text: string): (offset: number) => number {
-  let knownOffset = 0;
-  let knownByte = 0;
+  let bytesAt: Uint32Array | null = null;
   return (offset) => {
-    if (offset < knownOffset) {
-      knownOffset = 0;
-      knownByte = 0;
-    }
-    knownByte += Buffer.byteLength(text.slice(knownOffset, offset));
-    knownOffset = offset;
-    return knownByte;
+    bytesAt ??= countSteps(text);
+    const step = Math.min(Math.floor(offset / STEP), bytesAt.length - 1);
+    const from = step * STEP;
+    const cut = offset > from && isLowSurrogate(text.charCodeAt(from)) ? 2 : 0;
+    return bytesAt[step]! + Buffer.byteLength(text.slice(from, offset)) - cut;
   };
+}
+
+function isLowSurrogate(code: number): boolean {
+  return code >= 0xdc00 && code <= 0xdfff;
+}
+
+function countSteps(text: string): Uint32Array {
+  const bytesAt = new Uint32Array(Math.floor(text.length / STEP) + 1);
+  for (let step = 1; step < bytesAt.length; step += 1) {
+    const part = text.slice((step - 1) * STEP, step * STEP);
+    // Each half of a pair that a step cuts is counted as three bytes; the pair has four.
+    const cut = isLowSurrogate(text.charCodeAt((step - 1) * STEP)) ? 2 : 0;
+    bytesAt[step] = bytesAt[step - 1]! + Buffer.byteLength(part) - cut;
+  }
+  return bytesAt;
 }
 
 function removeLineBreaks(original: string): {

@@ -29,15 +29,16 @@ export type IsaOutcome =
 export function readIsa(text: string, start: number, ordinal: number, settings: X12Settings): IsaOutcome {
   const element = codePoint(text, start + 3);
   if (isPlain(element)) return { ok: false, code: "isa_malformed", element: null };
+  const head = text.slice(start, start + ISA_CHARACTERS_MAX);
   const elements = ["ISA"];
-  let at = start + 3;
+  let inHead = 3;
   for (let count = 1; count <= 15; count += 1) {
-    const from = at + element.length;
-    at = text.indexOf(element, from);
-    if (at === -1 || at - start > ISA_CHARACTERS_MAX)
-      return { ok: false, code: "isa_malformed", element: count };
-    elements.push(text.slice(from, at));
+    const from = inHead + element.length;
+    inHead = head.indexOf(element, from);
+    if (inHead === -1) return { ok: false, code: "isa_malformed", element: count };
+    elements.push(head.slice(from, inHead));
   }
+  const at = start + inHead;
   const component = codePoint(text, at + element.length);
   const end = at + element.length + component.length;
   const segment = codePoint(text, end);

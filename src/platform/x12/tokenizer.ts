@@ -17,6 +17,32 @@ export interface TokenFault {
   element: number | null;
 }
 
+/** A segment that takes its elements apart when they are first asked for: much of a document is never looked at. */
+class TextSegment implements X12Segment {
+  readonly kind = "segment";
+  readonly id: string;
+  readonly start: number;
+  readonly end: number;
+  readonly ordinal: number;
+  readonly #text: string;
+  readonly #separator: string;
+  #elements: readonly string[] | null = null;
+
+  constructor(id: string, text: string, start: number, end: number, separator: string, ordinal: number) {
+    this.id = id;
+    this.start = start;
+    this.end = end;
+    this.ordinal = ordinal;
+    this.#text = text;
+    this.#separator = separator;
+  }
+
+  get elements(): readonly string[] {
+    this.#elements ??= this.#text.slice(this.start, this.end).split(this.#separator);
+    return this.#elements;
+  }
+}
+
 /** Cuts a document's text into segments, one at a time. Each call costs time in proportion to what it passes. */
 export class Tokenizer {
   readonly #text: string;
@@ -82,12 +108,11 @@ export class Tokenizer {
     this.terminated = end !== -1;
     if (end === -1) end = this.#endOfText();
     this.position = this.terminated ? end + segment.length : text.length;
-    const elements = text.slice(start, end).split(element);
-    const id = elements[0]!;
+    const id = text.slice(start, idEnd(text, start, end, element));
     if (end - start > this.#segmentCharactersMax) this.fault = { code: "segment_too_long", element: null };
     else if (end === start) this.fault = { code: "segment_empty", element: null };
     else if (!isSegmentId(id)) this.fault = { code: "segment_id_invalid", element: null };
-    return { kind: "segment", id, elements, start, end, ordinal: this.nextOrdinal() };
+    return new TextSegment(id, text, start, end, element, this.nextOrdinal());
   }
 
   /** Without its terminator the last segment ends before the white space that ends the document. */
@@ -146,6 +171,15 @@ export class Tokenizer {
 
 function isAlphanumeric(code: number): boolean {
   return (code >= 48 && code <= 57) || (code >= 65 && code <= 90) || (code >= 97 && code <= 122);
+}
+
+/** Ids have two or three characters, so the separator is nearly always near; it is never looked for past the segment. */
+function idEnd(text: string, start: number, end: number, separator: string): number {
+  for (let at = start; at <= start + 3 && at < end; at += 1) {
+    if (text.startsWith(separator, at)) return at;
+  }
+  const found = text.slice(start, end).indexOf(separator);
+  return found === -1 ? end : start + found;
 }
 
 /** Two or three capital letters and digits, the first a letter. */
