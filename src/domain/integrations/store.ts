@@ -209,3 +209,47 @@ function databaseRow(tx: Transaction, values: Partial<IntegrationValues>): Recor
   if (values.status !== undefined) row["is_enabled"] = values.status === "ACTIVE";
   return row as Record<string, never>;
 }
+
+/** Outcomes of an integration's calls since they were last written; times in milliseconds, 0 for none. */
+export interface OutcomeCount {
+  id: string;
+  lastCallMs: number;
+  lastSuccessMs: number;
+  lastErrorMs: number;
+  lastError: string | null;
+  errors: number;
+}
+
+/**
+ * Adds outcomes of calls (role hub_system).
+ *
+ * @returns ids of those in ERROR whose last call was a success
+ */
+export async function addOutcomes(sql: Sql, counts: readonly OutcomeCount[]): Promise<string[]> {
+  const rows = await sql<{ id: string; isRecovered: boolean }[]>`
+    update integrations i set
+      last_call_at = greatest(i.last_call_at, to_timestamp(given.call_ms / 1000)),
+      last_successful_call = greatest(i.last_successful_call, to_timestamp(nullif(given.success_ms, 0) / 1000)),
+      last_error = case when given.error_ms / 1000 > extract(epoch from coalesce(i.last_error_at, 'epoch'))
+        then left(given.error, 8192) else i.last_error end,
+      last_error_at = greatest(i.last_error_at, to_timestamp(nullif(given.error_ms, 0) / 1000)),
+      error_count = i.error_count + given.errors
+    from unnest(
+      ${counts.map(({ id }) => id)}::text[]::uuid[],
+      ${counts.map(({ lastCallMs }) => lastCallMs)}::float8[],
+      ${counts.map(({ lastSuccessMs }) => lastSuccessMs)}::float8[],
+      ${counts.map(({ lastErrorMs }) => lastErrorMs)}::float8[],
+      ${counts.map(({ lastError }) => lastError)}::text[],
+      ${counts.map(({ errors }) => errors)}::int[]
+    ) as given(id, call_ms, success_ms, error_ms, error, errors)
+    where i.id = given.id and i.deleted_at is null
+    returning i.id, i.status = 'ERROR' and given.success_ms > given.error_ms as "isRecovered"`;
+  return rows.filter(({ isRecovered }) => isRecovered).map(({ id }) => id);
+}
+
+/** The integration with this id, locked, for the hub's own processes (role hub_system). */
+export async function lockIntegrationRow(tx: Transaction, id: string): Promise<IntegrationRow | undefined> {
+  const [row] = await tx<IntegrationRow[]>`
+    select ${columns(tx)} from ${source(tx)} where i.id = ${id} and i.deleted_at is null for update of i`;
+  return row;
+}
