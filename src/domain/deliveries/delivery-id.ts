@@ -44,9 +44,9 @@ export function decodeMember(member: string): QueueMember {
   return replay === undefined ? name : { ...name, replayId: unpackId(replay) };
 }
 
-/** 22 characters for an ordering key, which may be long and hold anything. */
-export function hashOrderingKey(orderingKey: string): string {
-  return createHash("sha256").update(orderingKey).digest("base64url").slice(0, 22);
+/** 22 characters for an ordering key of a subscription; the key may be long and hold anything. */
+export function hashOrder(subscriptionId: string, orderingKey: string): string {
+  return createHash("sha256").update(subscriptionId).update(orderingKey).digest("base64url").slice(0, 22);
 }
 
 function packId(id: string): string {

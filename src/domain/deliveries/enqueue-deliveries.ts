@@ -1,5 +1,5 @@
 import { deliveryKeys, deliveryOrderKey, deliveryQueueKey } from "../../platform/redis/keys.ts";
-import { hashOrderingKey } from "./delivery-id.ts";
+import { hashOrder } from "./delivery-id.ts";
 import type { DeliveryScripts } from "./delivery-scripts.ts";
 import { BLOCKED, HELD, TAKEN } from "./scores.ts";
 
@@ -70,7 +70,7 @@ export async function enqueueDeliveries(
     const orderKey =
       one.orderingKey === undefined
         ? 0
-        : indexOf(deliveryOrderKey(partition, current, hashOrderingKey(one.orderingKey)));
+        : indexOf(deliveryOrderKey(partition, hashOrder(current, one.orderingKey)));
     args.push(one.member, one.due === "taken" ? "t" : one.due === "now" ? "n" : one.due, orderKey);
   }
   args[4] = groups;

@@ -4,7 +4,7 @@ import type { Runtime } from "../../platform/runtime.ts";
 import type { Transaction } from "../context.ts";
 import { type HubEvent, isUnwanted, publishHubEvents } from "../events/publish-hub-event.ts";
 import { type AttemptRow, insertAttempts } from "./attempt-writer.ts";
-import { hashOrderingKey } from "./delivery-id.ts";
+import { hashOrder } from "./delivery-id.ts";
 import type { DeliveryScripts } from "./delivery-scripts.ts";
 import type { FinishedDelivery, OwnedPartition } from "./delivery-work.ts";
 import { countFailures, type DisabledSubscription } from "./failure-counts.ts";
@@ -328,7 +328,7 @@ function finishArguments(
       if (delivery.isOrdered && orderingKey !== undefined) {
         order =
           orderKeys.get(orderingKey) ??
-          keys.push(deliveryOrderKey(partition, subscriptionId, hashOrderingKey(orderingKey)));
+          keys.push(deliveryOrderKey(partition, hashOrder(subscriptionId, orderingKey)));
         orderKeys.set(orderingKey, order);
       }
       const dueMs = "outcome" in leaves ? "" : leaves.dueMs === "now" ? "n" : leaves.dueMs;

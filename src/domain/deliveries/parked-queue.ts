@@ -1,7 +1,7 @@
 import { deliveryOrderKey } from "../../platform/redis/keys.ts";
 import type { RedisClient } from "../../platform/redis/script.ts";
 import type { Runtime } from "../../platform/runtime.ts";
-import { hashOrderingKey } from "./delivery-id.ts";
+import { hashOrder } from "./delivery-id.ts";
 import { queueRow } from "./held-queue.ts";
 import type { Lane } from "./lane.ts";
 import { showWaiting } from "./open-delivery-store.ts";
@@ -20,7 +20,7 @@ export async function showParked(
   orderingKey: string,
 ): Promise<void> {
   try {
-    const order = deliveryOrderKey(owned.partition, subscriptionId, hashOrderingKey(orderingKey));
+    const order = deliveryOrderKey(owned.partition, hashOrder(subscriptionId, orderingKey));
     const behind = await client.lrange(order, 1, SHOWN_MAX);
     await showWaiting(
       runtime.sqlSystem,

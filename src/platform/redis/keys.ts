@@ -138,9 +138,12 @@ export function deliveryQueueKey(partition: number, subscriptionId: string): str
   return deliveryQueuePrefix(partition) + subscriptionId;
 }
 
-/** LIST of the deliveries of one ordering key, the one whose turn it is first; goes with its last member. */
-export function deliveryOrderKey(partition: number, subscriptionId: string, keyHash: string): string {
-  return `${partitionTag(partition)}:dl:o:${subscriptionId}:${keyHash}`;
+/**
+ * LIST of the deliveries of one ordering key of a subscription, the one whose turn it is first; goes with its last member.
+ * The name is short because a million keys may have one waiting each.
+ */
+export function deliveryOrderKey(partition: number, orderHash: string): string {
+  return `${partitionTag(partition)}:dl:o:${orderHash}`;
 }
 
 /** HASH holder, token, expiresAtMs: lease of the one process that fans a partition's events out. */
