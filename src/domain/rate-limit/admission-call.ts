@@ -73,6 +73,8 @@ export interface AdmissionLease {
   call: AdmissionCall;
   /** In ms of Redis' clock. */
   admittedAtMs: number;
+  /** Units ever taken of each quota, this call's included: what an answer can know of. */
+  takenUnits: readonly number[];
 }
 
 export interface Admitted {

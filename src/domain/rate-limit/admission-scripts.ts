@@ -1,7 +1,14 @@
 import { admissionKeys, ADMISSION_WAKE_PREFIX, quotaKey } from "../../platform/redis/keys.ts";
 import { bindScript, type RedisClient } from "../../platform/redis/script.ts";
 import admitLua from "./admit.lua" with { type: "text" };
-import type { AdmissionCall, AdmissionScope, CallResult, CircuitReading, Quota } from "./admission-call.ts";
+import type {
+  AdmissionCall,
+  AdmissionLease,
+  AdmissionScope,
+  CallResult,
+  CircuitReading,
+  Quota,
+} from "./admission-call.ts";
 import finishLua from "./finish.lua" with { type: "text" };
 import leaveLua from "./leave.lua" with { type: "text" };
 import lookLua from "./look.lua" with { type: "text" };
@@ -88,7 +95,7 @@ export function admitArguments(
 /** ARGV of `finish`. */
 export function finishArguments(
   call: AdmissionCall,
-  end: { member: string; admittedAtMs: number; result: CallResult; nowMs: number },
+  end: { member: string; lease: AdmissionLease; result: CallResult; nowMs: number },
 ): (string | number)[] {
   const { result } = end;
   const whole = (value: number | undefined, max = Number.MAX_SAFE_INTEGER): number | "" =>
@@ -98,7 +105,7 @@ export function finishArguments(
     end.member,
     result.outcome,
     flag(result.isSent === false),
-    end.admittedAtMs,
+    end.lease.admittedAtMs,
     call.circuit.failureThreshold,
     call.circuit.successThreshold,
     whole(result.retryAfterMs ?? 0, REPORT_MAX_MS),
@@ -106,11 +113,12 @@ export function finishArguments(
     flag(call.sharedConcurrency !== undefined),
     flag(isShared(call)),
     ADMISSION_WAKE_PREFIX,
-    ...call.quotas.flatMap((quota) => {
+    ...call.quotas.flatMap((quota, index) => {
       const { limit, remaining, resetAtMs } = reports.get(quota.name) ?? { quota: quota.name };
       const resetMs = resetAtMs === undefined ? undefined : resetAtMs - end.nowMs;
       return [
         ...quotaArguments(quota),
+        end.lease.takenUnits[index]!,
         limit === 0 ? "" : whole(limit),
         whole(remaining),
         whole(resetMs, REPORT_MAX_MS),

@@ -39,7 +39,7 @@ const LEASE_MS = 5_000;
 const READY_TIMEOUT_MS = 1_000;
 
 type Reply =
-  | ["go", time: string, isProbe: string, circuit: CircuitReply, ...free: string[]]
+  | ["go", time: string, isProbe: string, circuit: CircuitReply, ...units: string[]]
   | ["wait", ms: string, arrival: string, position: string, circuit: CircuitReply]
   | ["refused", code: RefusalCode, ms: string, circuit: CircuitReply];
 
@@ -136,10 +136,10 @@ export class Admission {
    * @returns the circuit after it, or undefined when Redis could not be told
    */
   async finish(lease: AdmissionLease, result: CallResult): Promise<CircuitReading | undefined> {
-    const { call, admittedAtMs } = lease;
+    const { call } = lease;
     this.#leases.delete(call.callId);
     const nowMs = this.#runtime.clock.nowMs();
-    const end = { member: this.#member(call), admittedAtMs, result, nowMs };
+    const end = { member: this.#member(call), lease, result, nowMs };
     try {
       const reply = await this.#scripts.finish(callKeys(call), finishArguments(call, end));
       return this.#heard(call, reply as CircuitReply);
@@ -178,14 +178,15 @@ export class Admission {
   }
 
   #admitted(call: AdmissionCall, reply: Extract<Reply, ["go", ...unknown[]]>, queuedMs: number): Admitted {
-    const [, time, isProbe, circuit, ...free] = reply;
-    const lease = { call, admittedAtMs: Number(time) };
+    const [, time, isProbe, circuit, ...units] = reply;
+    const takenUnits = call.quotas.map((_quota, index) => Number(units[index * 2 + 1]));
+    const lease = { call, admittedAtMs: Number(time), takenUnits };
     this.#leases.set(call.callId, lease);
     this.#listener.onAdmitted(call, queuedMs > 0);
     return {
       kind: "go",
       lease,
-      remaining: Object.fromEntries(call.quotas.map(({ name }, index) => [name, Number(free[index])])),
+      remaining: Object.fromEntries(call.quotas.map(({ name }, index) => [name, Number(units[index * 2])])),
       circuit: this.#heard(call, circuit),
       isProbe: isProbe === "1",
       queuedMs,

@@ -6,7 +6,7 @@
 --   6 places, 7 ms that the caller still waits, 8 circuit timeout in ms, 9 concurrency (0: no limit), 10 shared
 --   concurrency (0: no limit), 11 "1" when anything is shared, 12 wake channel, then for each quota: name, "s" when it is
 --   shared, limit, window in ms, weight.
--- Output: {"go", time, "1" for a probe, circuit, free units of each quota …}, {"wait", ms, arrival, position, circuit} or
+-- Output: {"go", time, "1" for a probe, circuit, free units and units ever taken of each quota …}, {"wait", ms, arrival, position, circuit} or
 --   {"refused", code, ms until it may be tried, circuit}. Circuit is {state, failures, successes, opened, half-open since,
 --   last failure, last success, changed, "1" when the change is yet to be recorded}, times in ms.
 
@@ -64,7 +64,10 @@ end
 
 local function go()
   local reply = { 'go', text(now), isProbe and '1' or '0', circuitNow() }
-  for i, quota in ipairs(quotas) do reply[i + 4] = text(math.max(0, quota.free)) end
+  for _, quota in ipairs(quotas) do
+    reply[#reply + 1] = text(math.max(0, quota.free))
+    reply[#reply + 1] = text(quota.taken)
+  end
   return reply
 end
 if isAgain then return go() end

@@ -6,8 +6,9 @@
 -- ARGV: 1 member, 2 outcome ("success", "failure", or "none" when it tells nothing of the provider), 3 "1" when it was
 --   never sent, 4 time of admission, 5 failures that open the circuit, 6 successes that close it, 7 ms for which the
 --   provider wants no call (0: none), 8 "1" with a concurrency limit, 9 "1" with a shared one, 10 "1" when anything is
---   shared, 11 wake channel, then for each quota: name, "s" when it is shared, limit, window in ms, weight, and what was
---   reported: limit, units left, ms until they are renewed (each "" when it was not).
+--   shared, 11 wake channel, then for each quota: name, "s" when it is shared, limit, window in ms, weight, units
+--   ever taken at its admission, and what was reported: limit, units left, ms until they are renewed (each "" when it was
+--   not).
 -- Output: {circuit} as in admit.lua, its last value "1" when this call has changed the state.
 
 local member, outcome, isUnsent, admitted = ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(ARGV[4])
@@ -62,9 +63,9 @@ if wasInFlight then
   local inFlight = redis.call('ZCARD', FLIGHT)
   local sharedInFlight = isShared and redis.call('ZCARD', SHARED_FLIGHT) or 0
   for i = 0, #KEYS - 9 do
-    local at = 12 + i * 8
+    local at = 12 + i * 9
     local isSharedQuota = ARGV[at + 1] == 's'
-    local limit, remaining, reset = ARGV[at + 5], tonumber(ARGV[at + 6]), tonumber(ARGV[at + 7])
+    local limit, remaining, reset = ARGV[at + 6], tonumber(ARGV[at + 7]), tonumber(ARGV[at + 8])
     if isUnsent or limit ~= '' or remaining then
       local quota = {
         key = KEYS[9 + i], name = ARGV[at], state = isSharedQuota and SHARED or STATE,
@@ -75,7 +76,8 @@ if wasInFlight then
       if isUnsent then
         giveBack(quota, admitted)
       elseif remaining then
-        report(quota, admitted, isSharedQuota and sharedInFlight or inFlight, remaining, reset or quota.window)
+        local others = isSharedQuota and sharedInFlight or inFlight
+        report(quota, tonumber(ARGV[at + 5]), others, remaining, reset or quota.window)
       end
     end
   end

@@ -14,12 +14,14 @@ local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local function text(number) return string.format('%.0f', number) end
 
 -- Declared: key, state (the hash that holds what the provider reported), name, limit, window, weight. Reported: cap is
--- what may still be taken until capUntil.
+-- what may still be taken until capUntil. `taken` counts all units that were ever taken.
 local function readQuota(quota)
-  local reported = redis.call('HMGET', quota.state, quota.name .. ':l', quota.name .. ':n', quota.name .. ':u')
+  local reported = redis.call('HMGET', quota.state, quota.name .. ':l', quota.name .. ':n', quota.name .. ':u',
+    quota.name .. ':c')
   quota.isLog = quota.limit <= LOG_LIMIT_MAX
   quota.limit = tonumber(reported[1] or quota.limit)
   quota.capUntil = tonumber(reported[3] or 0)
+  quota.taken = tonumber(reported[4] or 0)
   if quota.capUntil > now then quota.cap = math.max(0, tonumber(reported[2])) end
   quota.weight = math.min(quota.weight, quota.limit)
   quota.width = quota.window / SUB_WINDOWS
@@ -108,6 +110,7 @@ end
 local function take(quota)
   if quota.weight <= 0 then return end
   quota.free = quota.free - quota.weight
+  quota.taken = redis.call('HINCRBY', quota.state, quota.name .. ':c', quota.weight)
   if quota.isLog then
     local stamps = {}
     for i = 1, quota.weight do stamps[i] = text(now) end
@@ -135,18 +138,6 @@ local function giveBack(quota, admitted)
   if quota.cap then redis.call('HINCRBY', quota.state, quota.name .. ':n', quota.weight) end
 end
 
--- Units taken by others since a call was admitted: its answer may not know of them.
-local function takenSince(quota, admitted)
-  if quota.isLog then
-    return math.max(0, quota.used - firstSince(quota.key, quota.used, admitted) - quota.weight)
-  end
-  local units = 0
-  for number = math.max(quota.oldest, math.floor(admitted / quota.width)), math.floor(now / quota.width) do
-    units = units + tonumber(redis.call('HGET', quota.key, text(number)) or 0)
-  end
-  return math.max(0, units - quota.weight)
-end
-
 local function dropOldest(quota, units)
   if quota.isLog then return redis.call('LTRIM', quota.key, units, -1) end
   local number = quota.oldest
@@ -160,13 +151,14 @@ local function dropOldest(quota, units)
   end
 end
 
--- What an answer said: `remaining` units until `reset` ms from now. An answer to a call that was admitted before the one
--- reported last is too old. The count follows downwards at once, upwards only by what nobody may still be using.
-local function report(quota, admitted, inFlight, remaining, reset)
+-- What the answer to a call said that was admitted when `taken` units were: `remaining` are left for `reset` ms from now.
+-- Of what was taken since, the answer may not know. An answer to an earlier call than the one reported last is too old.
+-- The count follows downwards at once, upwards only by what nobody may still be using.
+local function report(quota, taken, inFlight, remaining, reset)
   local last = tonumber(redis.call('HGET', quota.state, quota.name .. ':r') or 0)
-  if admitted < last then return end
-  redis.call('HSET', quota.state, quota.name .. ':r', text(admitted))
-  local target = math.max(0, math.min(remaining, quota.limit) - takenSince(quota, admitted))
+  if taken < last then return end
+  redis.call('HSET', quota.state, quota.name .. ':r', text(taken))
+  local target = math.max(0, math.min(remaining, quota.limit) - math.max(0, quota.taken - taken))
   local free = quota.limit - quota.used
   if free > target then
     redis.call('HSET', quota.state, quota.name .. ':n', text(target), quota.name .. ':u', text(now + reset))
