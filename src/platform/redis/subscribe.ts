@@ -141,8 +141,7 @@ class Subscriptions {
   }
 
   #reportGap(): void {
-    for (const { listeners } of this.#channels.values())
-      for (const listener of listeners) listener.onGap?.();
+    for (const { listeners } of this.#channels.values()) for (const listener of listeners) listener.onGap?.();
   }
 }
 
