@@ -26,8 +26,8 @@ export const PublishedEvent = Type.Object(
         maxLength: 200,
         description:
           "The event's own id, under which a repetition is recognised. What is no UUID is kept as externalId and gives " +
-          "a UUIDv5 within the tenant. Left out: the hub makes one, and a repetition is another event unless the request has an " +
-          "`Idempotency-Key`.",
+          "a UUIDv5 within the tenant. Left out: the hub makes one, and a repetition is another event, unless the " +
+          "request has an `Idempotency-Key`.",
       }),
     ),
     occurredAt: Type.Optional(
