@@ -30,8 +30,9 @@ const STEP_MS = 100;
 
 /** Jobs that this process is working on. */
 const running = new Set<string>();
-/** Of jobs with a rate, also between their turns. */
+/** Of jobs with a rate, also between their turns; begun anew when too many of cancelled jobs have gathered. */
 const paces = new Map<string, ReplayPace>();
+const PACES_MAX = 10_000;
 /** More jobs are open than there are places. */
 let othersWait = false;
 
@@ -81,7 +82,10 @@ async function runReplay(runtime: Runtime, lease: Lease, given: ReplayRow): Prom
 function paceOf({ id, ratePerSecond }: ReplayRow): ReplayPace | undefined {
   if (ratePerSecond === null) return undefined;
   let pace = paces.get(id);
-  if (pace === undefined) paces.set(id, (pace = new ReplayPace(ratePerSecond, performance.now())));
+  if (pace === undefined) {
+    if (paces.size >= PACES_MAX) paces.clear();
+    paces.set(id, (pace = new ReplayPace(ratePerSecond, performance.now())));
+  }
   return pace;
 }
 
