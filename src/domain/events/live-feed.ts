@@ -178,7 +178,9 @@ export class LiveFeed {
       this.#send(seat, rows);
       const last = rows.at(-1);
       if (last === undefined || isWhole) break;
-      start = refs.findIndex(({ id }) => id === last.id) + 1;
+      // One id may have been accepted twice.
+      const lastMs = last.createdAt.getTime();
+      start = refs.findIndex(({ id, createdAtMs }) => id === last.id && createdAtMs === lastMs) + 1;
     }
     seat.waiting -= refs.length;
   }
