@@ -1,5 +1,6 @@
 import { ALERT_JOBS } from "../src/domain/alerts/alert-jobs.ts";
 import { DELIVERY_JOBS } from "../src/domain/deliveries/delivery-jobs.ts";
+import { verifyIdleIntegrations } from "../src/domain/gateway/verify-idle-integrations.ts";
 import { watchConservation } from "../src/domain/health/watch-conservation.ts";
 import { limitDedupeMemory } from "../src/domain/inbound/limit-dedupe-memory.ts";
 import { enlistForgotten, rebuildAfterLoss } from "../src/domain/inbound/rebuild-inbound.ts";
@@ -56,6 +57,14 @@ const JOBS: readonly Job[] = [
     },
   },
   {
+    name: "verify connections that are idle",
+    everyMs: 15_000,
+    async run(runtime, lease) {
+      const tested = await verifyIdleIntegrations(runtime, () => lease.isHeld());
+      if (tested > 0) runtime.log.debug({ tested }, "idle connections verified");
+    },
+  },
+  {
     name: "go on with the vault's key rotation",
     everyMs: 10_000,
     run: (runtime, lease) => runVaultJobs(runtime, () => lease.isHeld()),
@@ -66,6 +75,11 @@ const JOBS: readonly Job[] = [
 export const scheduler = {
   name: "scheduler",
   start: (runtime: Runtime) => ({
-    stop: startJobs(runtime, "scheduler", [...JOBS, ...DELIVERY_JOBS, ...ALERT_JOBS, watchConservation(runtime)]),
+    stop: startJobs(runtime, "scheduler", [
+      ...JOBS,
+      ...DELIVERY_JOBS,
+      ...ALERT_JOBS,
+      watchConservation(runtime),
+    ]),
   }),
 };

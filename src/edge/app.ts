@@ -16,6 +16,7 @@ import { docsRoutes } from "./routes/docs.ts";
 import { eventTypeRoutes } from "./routes/event-types.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
+import { integrationRoutes } from "./routes/integrations.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
 import { receiptRoutes } from "./routes/receipts.ts";
 import { serviceRoutes } from "./routes/services.ts";
@@ -59,6 +60,7 @@ export function createApp(runtime: Runtime, ingress?: AcceptDeps) {
     .use(eventTypeRoutes(runtime))
     .use(webhookSubscriptionRoutes(runtime))
     .use(webhookDeliveryRoutes(runtime))
+    .use(integrationRoutes(runtime))
     .use(apiLogRoutes(runtime))
     .use(docsRoutes(() => createDocument(registered, runtime.config.publicUrl)));
   registered.push(...app.routes);

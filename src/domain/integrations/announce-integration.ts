@@ -13,12 +13,21 @@ export function announceIntegration(ctx: Context, id: string): Promise<void> {
 
 /** The same for the hub's own processes, which have no caller; to be called after the commit. */
 export async function announceIntegrationOf(runtime: Runtime, id: string): Promise<void> {
+  await tell(runtime, INTEGRATION_KIND, id);
+}
+
+/** Kind of the invalidation for tokens, of which inbound endpoints need not hear. */
+export const INTEGRATION_TOKENS_KIND = "integration_tokens";
+
+/** Tells every process that an integration has other tokens; to be called after the commit. */
+export async function announceTokens(runtime: Runtime, id: string): Promise<void> {
+  await tell(runtime, INTEGRATION_TOKENS_KIND, id);
+}
+
+async function tell(runtime: Runtime, kind: string, id: string): Promise<void> {
   try {
-    await publishInvalidation(runtime, INTEGRATION_KIND, id);
+    await publishInvalidation(runtime, kind, id);
   } catch (error) {
-    runtime.log.warn(
-      { err: error, id },
-      "change of an integration was not announced; caches expire by themselves",
-    );
+    runtime.log.warn({ err: error, kind, id }, "change was not announced; caches expire by themselves");
   }
 }

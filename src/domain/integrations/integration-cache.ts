@@ -1,7 +1,7 @@
 import { subscribeInvalidation } from "../../platform/invalidation.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import { chooseAuth } from "../providers/choose-auth.ts";
-import { INTEGRATION_KIND } from "./announce-integration.ts";
+import { INTEGRATION_KIND, INTEGRATION_TOKENS_KIND } from "./announce-integration.ts";
 import { applyOverrides } from "./apply-overrides.ts";
 import type { Credentials, LoadedIntegration } from "./loaded-integration.ts";
 import { effectiveLimits } from "./present-integration.ts";
@@ -151,7 +151,10 @@ export function integrationCacheOf(runtime: Runtime): IntegrationCache {
     const opened = new IntegrationCache(runtime);
     caches.set(runtime, (cache = opened));
     subscribeInvalidation(runtime, {
-      handlers: { [INTEGRATION_KIND]: (id) => opened.invalidate(id) },
+      handlers: {
+        [INTEGRATION_KIND]: (id) => opened.invalidate(id),
+        [INTEGRATION_TOKENS_KIND]: (id) => opened.invalidate(id),
+      },
       onReconnect: () => opened.clear(),
     }).catch((error: unknown) => {
       // Entries expire within half a minute anyhow.

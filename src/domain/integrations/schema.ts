@@ -1,5 +1,4 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
-import { ENVIRONMENTS } from "../providers/manifest-schema.ts";
 
 const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 const Time = Type.String({ format: "date-time" });
@@ -14,7 +13,11 @@ export const IntegrationStatus = Type.Union(
   },
 );
 
-export const Environment = Type.Union(ENVIRONMENTS.map((name) => Type.Literal(name)));
+export const Environment = Type.Union([
+  Type.Literal("PRODUCTION"),
+  Type.Literal("SANDBOX"),
+  Type.Literal("TEST"),
+]);
 export const SyncFrequency = Type.Union([
   Type.Literal("REALTIME"),
   Type.Literal("HOURLY"),
@@ -69,13 +72,10 @@ export const CreateIntegrationInput = Type.Object(
     providerId: Type.Optional(Type.String({ format: "uuid" })),
     name,
     environment: Type.Optional(
-      Type.Union(
-        ENVIRONMENTS.map((value) => Type.Literal(value)),
-        {
-          default: "PRODUCTION",
-          description: "Cannot be changed later: make another integration for another one.",
-        },
-      ),
+      Type.Union(Environment.anyOf, {
+        default: "PRODUCTION",
+        description: "Cannot be changed later: make another integration for another one.",
+      }),
     ),
     config: Type.Optional(ConfigInput),
     ...Type.Partial(Type.Object(optional)).properties,

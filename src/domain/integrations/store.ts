@@ -253,3 +253,35 @@ export async function lockIntegrationRow(tx: Transaction, id: string): Promise<I
     select ${columns(tx)} from ${source(tx)} where i.id = ${id} and i.deleted_at is null for update of i`;
   return row;
 }
+
+/** Whether the tenant has an integration of this provider for the environment. */
+export async function integrationIsThere(
+  tx: Transaction,
+  tenantId: string,
+  providerId: string,
+  environment: Environment,
+): Promise<boolean> {
+  const rows = await tx`
+    select 1 from integrations
+    where tenant_id = ${tenantId} and provider_id = ${providerId} and environment = ${environment}
+      and deleted_at is null`;
+  return rows.length > 0;
+}
+
+/**
+ * Integrations that nobody has called or tested for `idleSeconds`, give or take a tenth by chance so that those which
+ * were made together do not stay together (role hub_system). One in ERROR only when an outage was the cause: trying a
+ * wrong password again and again locks accounts.
+ */
+export async function findIdleIntegrations(
+  sql: Sql,
+  input: { now: Date; idleSeconds: number; limit: number },
+): Promise<{ id: string; tenantId: string }[]> {
+  return sql<{ id: string; tenantId: string }[]>`
+    select id, tenant_id as "tenantId" from integrations
+    where deleted_at is null
+      and (status = 'ACTIVE' or (status = 'ERROR' and last_test ->> 'kind' = 'outage'))
+      and coalesce(last_call_at, created_at) < ${input.now}::timestamptz - make_interval(secs => ${input.idleSeconds}
+        * (0.9 + 0.2 * (hashtextextended(id::text || coalesce(last_call_at, created_at)::text, 0) & 1023) / 1023.0))
+    order by last_call_at nulls first limit ${input.limit}`;
+}

@@ -68,8 +68,8 @@ export async function readTokens(
 }
 
 /**
- * Stores tokens, if nobody stored others since they were read (compare-and-set on `oauth_version`). The caller announces
- * the integration after the commit.
+ * Stores tokens, if nobody stored others since they were read (compare-and-set on `oauth_version`). The caller calls
+ * `announceTokens` after the commit.
  *
  * @param input.values null: the tokens are void and forgotten
  * @param input.derived what the log-in told besides: values of derived fields, such as a realm
@@ -91,7 +91,7 @@ export async function storeTokens(
   const [row] = await tx<{ version: number }[]>`
     update integrations set oauth_tokens = ${sealed}, oauth_expires_at = ${input.expiresAt},
       config = config || ${tx.json(input.derived ?? {})}, oauth_version = oauth_version + 1,
-      config_version = config_version + 1, updated_at = now()
+      config_version = config_version + ${input.derived === undefined ? 0 : 1}::int, updated_at = now()
     where tenant_id = ${input.tenantId} and id = ${input.id} and deleted_at is null and oauth_version = ${input.version}
     returning oauth_version::float8 as version`;
   return row?.version;

@@ -1,0 +1,204 @@
+import { senderOf } from "../../platform/egress/runtime-sender.ts";
+import type { Runtime } from "../../platform/runtime.ts";
+import { newId } from "../../platform/uuid.ts";
+import { type ApiLogRow, appendApiLogs } from "../api-logs/append-api-logs.ts";
+import { createRedactor, type Redactor } from "../api-logs/redact.ts";
+import type { TestStep } from "../integrations/schema.ts";
+import { type AnswerClass, classifyAnswer } from "../providers/classify-answer.ts";
+import type { ProviderManifest } from "../providers/manifest-schema.ts";
+import type { RenderedRequest, RenderOutcome } from "../providers/request-template.ts";
+
+/** For whom the requests of a connection test are made. */
+export interface ConnectionOwner {
+  tenantId: string;
+  /** Null before the integration is stored. */
+  integrationId: string | null;
+  manifest: ProviderManifest;
+  correlationId: string;
+}
+
+/** What one request of a connection test came to. */
+export interface StepOutcome {
+  step: TestStep;
+  /** Undefined when no answer came. */
+  answer: { status: number; headers: Headers; body: Uint8Array } | undefined;
+  verdict: Exclude<AnswerClass, { action: "ok" }> | undefined;
+  /** Field without which the request could not be made. */
+  field?: string;
+}
+
+/** Beginning of a body that is shown. */
+const SHOWN_BYTES = 2_048;
+/** Bytes of an answer that are read. */
+const ANSWER_BYTES_MAX = 64 * 1_024;
+
+/**
+ * Makes requests of a connection test, one after the other, and gathers what every one of them must not show.
+ */
+export class ConnectionRequests {
+  readonly #runtime: Runtime;
+  readonly #owner: ConnectionOwner;
+  readonly #secrets: Set<string>;
+  readonly #logs: ApiLogRow[] = [];
+
+  constructor(runtime: Runtime, owner: ConnectionOwner, secrets: Iterable<string>) {
+    this.#runtime = runtime;
+    this.#owner = owner;
+    this.#secrets = new Set(secrets);
+  }
+
+  /** Adds what the provider handed out meanwhile. */
+  hide(secrets: Iterable<string>): void {
+    for (const secret of secrets) this.#secrets.add(secret);
+  }
+
+  get redactor(): Redactor {
+    return createRedactor({ secrets: [...this.#secrets] });
+  }
+
+  /** Sends one request. Never throws for what the provider does. */
+  async send(name: string, rendered: RenderOutcome, deadlineMs: number): Promise<StepOutcome> {
+    if (!rendered.ok) {
+      return {
+        step: { name, request: null, response: null, durationMs: 0 },
+        answer: undefined,
+        verdict: { action: "fail", kind: "config", code: rendered.code, message: rendered.message },
+        ...(rendered.field === undefined ? {} : { field: rendered.field }),
+      };
+    }
+    this.hide(rendered.secrets);
+    const { request } = rendered;
+    const id = newId(this.#runtime.clock.nowMs());
+    const result = await senderOf(this.#runtime).send({
+      key: `integration:${this.#owner.integrationId ?? this.#owner.tenantId}`,
+      url: request.url,
+      policy: "public",
+      method: request.method,
+      headers: request.headers,
+      ...(request.body === undefined ? {} : { body: request.body }),
+      timeoutMs: Math.max(1, deadlineMs - performance.now()),
+      responseBytesMax: ANSWER_BYTES_MAX,
+    });
+    const durationMs = result.kind === "withheld" ? 0 : Math.round(result.timings.totalMs);
+    const answer =
+      result.kind === "response"
+        ? { status: result.status, headers: new Headers([...result.headers]), body: result.body }
+        : undefined;
+    const verdict =
+      answer === undefined
+        ? unanswered(result as Exclude<typeof result, { kind: "response" }>)
+        : classifyAnswer(this.#owner.manifest, answer, this.#runtime.clock.nowMs());
+    const fault = verdict.action === "ok" ? undefined : verdict;
+    this.#log(id, request, { answer, fault, durationMs });
+    return { step: this.#show(name, request, answer, durationMs), answer, verdict: fault };
+  }
+
+  /** Writes one log row a request; a log that cannot be written does not make a test fail. */
+  async writeLogs(): Promise<void> {
+    try {
+      await appendApiLogs(this.#runtime.sqlSystem, this.#logs, this.#runtime.config.logBodyMaxBytes);
+    } catch (error) {
+      this.#runtime.log.warn({ err: error }, "log rows of a connection test not written");
+    }
+  }
+
+  #show(name: string, request: RenderedRequest, answer: StepOutcome["answer"], durationMs: number): TestStep {
+    const { redactor } = this;
+    const text = (body: Uint8Array, type: string | null): string =>
+      Buffer.from(redactor.body(body, type, SHOWN_BYTES))
+        .toString("utf8")
+        .replaceAll("\0", "");
+    return {
+      name,
+      durationMs,
+      request: {
+        method: request.method,
+        url: redactor.url(request.url),
+        headers: redactor.headers(Object.entries(request.headers)),
+        body:
+          request.body === undefined
+            ? null
+            : text(Buffer.from(request.body), new Headers(request.headers).get("content-type")),
+      },
+      response:
+        answer === undefined
+          ? null
+          : {
+              status: answer.status,
+              headers: redactor.headers(answer.headers),
+              body:
+                answer.body.byteLength === 0 ? null : text(answer.body, answer.headers.get("content-type")),
+            },
+    };
+  }
+
+  #log(
+    id: string,
+    request: RenderedRequest,
+    {
+      answer,
+      fault,
+      durationMs,
+    }: { answer: StepOutcome["answer"]; fault: StepOutcome["verdict"]; durationMs: number },
+  ): void {
+    const { redactor } = this;
+    const { tenantId, integrationId, correlationId } = this.#owner;
+    const url = new URL(request.url);
+    const type = new Headers(request.headers).get("content-type");
+    const { logRequestBodies, logResponseBodies, logBodyMaxBytes } = this.#runtime.config;
+    const sent = request.body === undefined ? null : Buffer.from(request.body);
+    this.#logs.push({
+      id,
+      tenantId,
+      integrationId,
+      endpointId: null,
+      direction: "OUTBOUND",
+      method: request.method,
+      url: redactor.url(request.url),
+      path: redactor.url(url.pathname),
+      queryParams: redactor.query(url.search),
+      headers: redactor.headers(Object.entries(request.headers)),
+      body: sent === null || !logRequestBodies ? null : redactor.body(sent, type, logBodyMaxBytes),
+      bodySize: sent?.byteLength ?? 0,
+      responseStatus: answer?.status ?? null,
+      responseHeaders: answer === undefined ? null : redactor.headers(answer.headers),
+      responseBody:
+        answer === undefined || !logResponseBodies
+          ? null
+          : redactor.body(answer.body, answer.headers.get("content-type"), logBodyMaxBytes),
+      responseSize: answer?.body.byteLength ?? null,
+      responseTimeMs: durationMs,
+      correlationId,
+      userId: null,
+      sourceIp: null,
+      status: logStatus(answer?.status, fault),
+      errorCode: fault?.code ?? null,
+      errorMessage: fault === undefined ? null : redactor.text(fault.message),
+      retryOf: null,
+      attemptNumber: 1,
+    });
+  }
+}
+
+type Unanswered =
+  | { kind: "withheld" }
+  | { kind: "refused" | "error"; code: string; message: string }
+  | { kind: "timeout"; message: string };
+
+function unanswered(result: Unanswered): Exclude<AnswerClass, { action: "ok" }> {
+  if (result.kind === "timeout")
+    return { action: "retry", kind: "outage", code: "timeout", message: result.message };
+  if (result.kind === "withheld")
+    return { action: "retry", kind: "outage", code: "withheld", message: "The request was not sent" };
+  const { code, message } = result;
+  // A name that does not exist or an address that may not be called is the configuration's fault, not an outage.
+  return result.kind === "refused" || code === "dns_not_found"
+    ? { action: "fail", kind: "config", code, message }
+    : { action: "retry", kind: "outage", code, message };
+}
+
+function logStatus(status: number | undefined, fault: StepOutcome["verdict"]): ApiLogRow["status"] {
+  if (fault === undefined) return "SUCCESS";
+  if (fault.code === "timeout") return "TIMEOUT";
+  return status !== undefined && status < 500 ? "CLIENT_ERROR" : "SERVER_ERROR";
+}

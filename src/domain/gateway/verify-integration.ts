@@ -1,0 +1,79 @@
+import { emitAudit } from "../audit/emit-audit.ts";
+import { type Context, requireScope, withTenant } from "../context.ts";
+import { HubError, notFound } from "../errors.ts";
+import { announceIntegration, announceTokens } from "../integrations/announce-integration.ts";
+import { loadedOf } from "../integrations/integration-cache.ts";
+import { presentIntegration } from "../integrations/present-integration.ts";
+import { saveTest, type TestPurpose } from "../integrations/save-test.ts";
+import type { Integration, TestResult } from "../integrations/schema.ts";
+import { openFields } from "../integrations/secret-fields.ts";
+import { getIntegrationRow } from "../integrations/store.ts";
+import { openTokens } from "../integrations/token-store.ts";
+import { tryConnection } from "./try-connection.ts";
+
+/** A test's result, and the integration after it. */
+export interface VerifiedIntegration {
+  test: TestResult;
+  integration: Integration;
+}
+
+/**
+ * Tests the connection of a stored integration, whatever its status, and stores the result. A passed test brings one in
+ * ERROR back to ACTIVE, a failed one takes one out of ACTIVE; a PAUSED one stays so.
+ *
+ * @param input.oneTime values that are used for this test and not stored
+ * @returns what was asked, what came back, and which field is to blame
+ * @throws HubError 403 `forbidden`; 404 `not_found`; 409 `reauthorization_required` when nobody has logged in
+ */
+export async function verifyIntegration(
+  ctx: Context,
+  input: { id: string; purpose?: TestPurpose; oneTime?: Readonly<Record<string, string>> },
+): Promise<VerifiedIntegration> {
+  requireScope(ctx, "integrations:write");
+  const { runtime, tenantId } = ctx;
+  const { id, purpose = "asked", oneTime = {} } = input;
+  const { integration, credentials } = await withTenant(ctx, async (tx) => {
+    const row = await getIntegrationRow(tx, tenantId, id);
+    if (row === undefined) throw notFound();
+    return {
+      integration: loadedOf(runtime, row),
+      credentials: {
+        ...(await openFields(runtime, tx, row)),
+        ...(await openTokens(runtime, tx, row)).values,
+        ...oneTime,
+      },
+    };
+  });
+  if (integration.auth.type === "OAUTH2_CODE" && credentials["accessToken"] === undefined)
+    throw new HubError("reauthorization_required", "Nobody has logged in with the provider yet.");
+  const tried = await tryConnection(runtime, {
+    ...integration,
+    integrationId: id,
+    correlationId: ctx.requestId,
+    credentials,
+  });
+  const after = await withTenant(ctx, async (tx) => {
+    const row = await getIntegrationRow(tx, tenantId, id, true);
+    if (row === undefined) throw notFound();
+    await saveTest(runtime, tx, row, {
+      tried,
+      tested: integration.version,
+      purpose,
+      correlationId: ctx.requestId,
+    });
+    // What the hub does every five minutes by itself is in the API log, and is no act of anybody.
+    if (purpose !== "idle") {
+      await emitAudit(tx, ctx, {
+        verb: purpose === "enable" ? "integration.enable" : "integration.test",
+        objectType: "integration",
+        objectId: id,
+        changedFields: purpose === "enable" && tried.test.passed ? ["status"] : [],
+      });
+    }
+    return (await getIntegrationRow(tx, tenantId, id))!;
+  });
+  // Every inbound endpoint is read anew after the first kind, so an unchanged status is not announced.
+  if (after.status !== integration.status) await announceIntegration(ctx, id);
+  else if (tried.tokens !== undefined) await announceTokens(runtime, id);
+  return { test: tried.test, integration: presentIntegration(runtime.config, after) };
+}
