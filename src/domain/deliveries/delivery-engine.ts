@@ -271,11 +271,14 @@ export class DeliveryEngine {
     this.#finish(lane, delivery, this.#madeAttempt(lane, delivery, attempt));
   }
 
-  /** Hands over what is decided once the queue has it: booked before, it would be marked as taken for good. */
+  /**
+   * Hands over what is decided: what was delivered at once, because it keeps a slot until it is committed; anything else
+   * once the queue has it, where it waits again.
+   */
   #book(finished: FinishedDelivery): void {
     const { enqueued } = finished.delivery;
     const add = (): void => this.#finisher.add(finished);
-    if (enqueued === undefined) add();
+    if (enqueued === undefined || finished.attempt?.next.status === "DELIVERED") add();
     else void enqueued.then(add, add);
   }
 

@@ -173,6 +173,8 @@ export class DeliveryFinisher {
   async #book(owned: OwnedPartition, batch: readonly FinishedDelivery[]): Promise<void> {
     const { runtime, scripts, onFenced } = this.#options;
     const { keys, args } = finishArguments(owned, batch);
+    // Booked before the queue has it, it would be marked as taken for good.
+    await Promise.allSettled(new Set(batch.map(({ delivery }) => delivery.enqueued)));
     for (;;) {
       try {
         if (Number(await scripts.finish(keys, args)) === -1) onFenced(owned);
