@@ -7,6 +7,7 @@ import type {
 } from "./auth-schema.ts";
 import { fillTemplate, TemplateError, type Values, valueOf } from "./fill-template.ts";
 import type { ProviderManifest } from "./manifest-schema.ts";
+import type { RequestTemplate } from "./request-schema.ts";
 import { type RenderInput, type RenderOutcome, renderRequest } from "./request-template.ts";
 
 type OAuth2Auth = OAuth2CodeAuth | OAuth2ClientCredentialsAuth | OAuth2PasswordAuth;
@@ -57,6 +58,49 @@ export function tokenRequest(
     if (!(error instanceof TemplateError)) throw error;
     return { ok: false, code: error.code, field: error.field, message: error.message };
   }
+}
+
+/**
+ * Makes a request that ends a token (RFC 7009) or asks about it (RFC 7662).
+ *
+ * @param input `credentials` holds the token as `token`, and the app's secret
+ */
+export function tokenCallRequest(
+  manifest: ProviderManifest,
+  call: NonNullable<OAuth2CodeAuth["revoke"]>,
+  input: Omit<RenderInput, "auth">,
+): RenderOutcome {
+  try {
+    const proof = clientProof(call.clientAuth, { ...input.config, ...input.credentials });
+    const { body, headers, ...rest } = call.request;
+    const fields = Object.fromEntries(
+      Object.keys(proof.fields).map((name, index) => [name, `{${numbered(FIELD_PREFIX, index)}}`]),
+    );
+    const outcome = renderRequest(
+      manifest,
+      {
+        ...rest,
+        headers: { ...headers, ...placeholdersFor(proof.headers) },
+        ...(body === undefined ? {} : { body: withFields(body, fields) }),
+      },
+      { ...input, credentials: { ...input.credentials, ...valuesOf(proof.fields, proof.headers) } },
+    );
+    return outcome.ok
+      ? { ...outcome, secrets: [...new Set([...outcome.secrets, ...proof.secrets])] }
+      : outcome;
+  } catch (error) {
+    if (!(error instanceof TemplateError)) throw error;
+    return { ok: false, code: error.code, field: error.field, message: error.message };
+  }
+}
+
+function withFields(
+  body: NonNullable<RequestTemplate["body"]>,
+  fields: Readonly<Record<string, string>>,
+): NonNullable<RequestTemplate["body"]> {
+  if (body.type === "form") return { ...body, fields: { ...body.fields, ...fields } };
+  if (body.type === "json") return { ...body, value: { ...(body.value as object), ...fields } };
+  return body;
 }
 
 /** One step of a log-in that is no OAuth; `credentials` holds what the earlier steps captured. */
