@@ -2,8 +2,10 @@ import { parseArgs } from "node:util";
 import { ConfigError, loadConfig } from "../platform/config.ts";
 import { createLogger } from "../platform/log.ts";
 import { migrate } from "../platform/postgres/migrate.ts";
+import { deriveRoleUrls } from "../platform/postgres/roles.ts";
 import { createRuntime } from "../platform/runtime.ts";
 import { HubError } from "../domain/errors.ts";
+import { storeBuiltInsAt } from "../domain/providers/store-built-ins.ts";
 import type { Command, Options } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
 import { configTable } from "./config-table.ts";
@@ -38,12 +40,14 @@ export async function runCli(args: readonly string[]): Promise<number> {
 async function migrateDatabase(): Promise<{ applied: string[] }> {
   const { databaseUrl, databaseAppUrl, databaseSystemUrl, integrationEncryptionKey } = loadConfig();
   if (databaseUrl === undefined) throw new UsageError("migrate needs DATABASE_URL");
-  return migrate({
+  const done = await migrate({
     ownerUrl: databaseUrl,
     encryptionKeys: integrationEncryptionKey,
     appUrl: databaseAppUrl,
     systemUrl: databaseSystemUrl,
   });
+  await storeBuiltInsAt(databaseSystemUrl ?? deriveRoleUrls(databaseUrl, integrationEncryptionKey).systemUrl);
+  return done;
 }
 
 async function runCommand(command: Command, options: Options): Promise<unknown> {

@@ -1,7 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { Config } from "../platform/config.ts";
+import { storeBuiltInsAt } from "../domain/providers/store-built-ins.ts";
 import { migrate } from "../platform/postgres/migrate.ts";
+import { deriveRoleUrls } from "../platform/postgres/roles.ts";
 import { dockerAnswers, prepareDockerRedis } from "../platform/services/docker-redis.ts";
 import { findInstalledRedis, unpackRedis } from "../platform/services/find-redis.ts";
 import { keepSecret, randomPassword } from "../platform/services/keep-secret.ts";
@@ -27,7 +29,7 @@ export interface ProvideOptions {
 
 /**
  * Starts what the environment does not name: Postgres and Redis with their data in HUB_HOME, and a key for secrets.
- * The schema is brought up to date.
+ * The schema and the built-in providers are brought up to date.
  *
  * @throws Error that says what is missing and how to get it
  */
@@ -40,13 +42,12 @@ export async function provideServices(options: ProvideOptions): Promise<Connecti
   ]);
   await options.terminal.step(
     "schema",
-    () =>
-      migrate({
-        ownerUrl: databaseUrl,
-        encryptionKeys: encryptionKey,
-        appUrl: options.config.databaseAppUrl,
-        systemUrl: options.config.databaseSystemUrl,
-      }),
+    async () => {
+      const { databaseAppUrl: appUrl, databaseSystemUrl: systemUrl } = options.config;
+      const done = await migrate({ ownerUrl: databaseUrl, encryptionKeys: encryptionKey, appUrl, systemUrl });
+      await storeBuiltInsAt(systemUrl ?? deriveRoleUrls(databaseUrl, encryptionKey).systemUrl);
+      return done;
+    },
     ({ applied }) => (applied.length === 0 ? "up to date" : `${applied.length} migrations applied`),
   );
   return { databaseUrl, redisUrl, encryptionKey };

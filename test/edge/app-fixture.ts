@@ -3,6 +3,7 @@ import { loadConfig } from "../../src/platform/config.ts";
 import { createRuntime, type Runtime } from "../../src/platform/runtime.ts";
 import { newId } from "../../src/platform/uuid.ts";
 import { type Context, SCOPES, systemContext } from "../../src/domain/context.ts";
+import { storeBuiltIns } from "../../src/domain/providers/store-built-ins.ts";
 import { createApiKey } from "../../src/domain/tenancy/create-api-key.ts";
 import { createTenant } from "../../src/domain/tenancy/create-tenant.ts";
 import type { CreateApiKeyInput } from "../../src/domain/tenancy/schema.ts";
@@ -60,6 +61,7 @@ export async function startTestApp(
     ...options.env,
   };
   const runtime = createRuntime(loadConfig(env), "edge", options.clock ? { clock: options.clock } : {});
+  await storeBuiltIns(runtime.sqlSystem);
   const app = createApp(runtime);
 
   async function call(
