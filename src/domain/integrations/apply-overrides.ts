@@ -1,14 +1,15 @@
-import { Value } from "@sinclair/typebox/value";
 import { getPointer } from "../../platform/json/pointer.ts";
 import type { FieldError } from "../errors.ts";
+import { checkOverridden } from "../providers/check-overridden.ts";
 import { escapeToken } from "../providers/fill-template.ts";
-import { ProviderManifest } from "../providers/manifest-schema.ts";
+import type { ProviderManifest } from "../providers/manifest-schema.ts";
 
 /** What a tenant knows better than the manifest: JSON pointer → value. */
 export type Overrides = Readonly<Record<string, unknown>>;
 
 /** Parts that say who the provider is and where it may be reached: never a matter of one integration. */
-const FIXED = /^(?:\/(?:manifestVersion|code|facts|fields|status)(?:\/|$)|$)/;
+const FIXED =
+  /^(?:\/(?:manifestVersion|code|facts|fields|status|servers\/\d+\/(?:environment|region))(?:\/|$)|\/servers(?:\/\d+)?$|$)/;
 
 /**
  * Judges overrides. Only a fact that nobody could verify, or that is marked as secondary, may be put right; what the
@@ -25,12 +26,10 @@ export function checkOverrides(manifest: ProviderManifest, overrides: Overrides)
       : [];
   });
   if (faults.length > 0) return faults;
-  const result = applyOverrides(manifest, overrides);
-  return Value.Check(ProviderManifest, result)
-    ? []
-    : [...Value.Errors(ProviderManifest, result)]
-        .slice(0, 1)
-        .map(({ path, message }) => ({ path: `/overrides`, message: `${path}: ${message}` }));
+  return checkOverridden(manifest, applyOverrides(manifest, overrides)).map(({ path, message }) => ({
+    path: "/overrides",
+    message: `${path}: ${message}`,
+  }));
 }
 
 /** The manifest as it is for one integration; parts that are gone since are left out. */
