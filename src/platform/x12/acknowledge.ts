@@ -1,6 +1,6 @@
 import type { GroupInput, InterchangeInput, SetInput } from "./build-interchange.ts";
 import { FAULT_KINDS } from "./fault-codes.ts";
-import type { X12Fault, X12Group, X12Interchange, X12Set } from "./model.ts";
+import type { X12Fault, X12Group, X12Interchange, X12Party, X12Set } from "./model.ts";
 
 /** Set that answers: 997 in the group's own version family, 999 for 005010. */
 export type AcknowledgmentKind = "997" | "999";
@@ -37,7 +37,7 @@ const NOTE_NONE = "000";
  * every fault found so far (call `checkDocument` first). Acknowledgments themselves (GS01 FA) are never acknowledged.
  * Sender and receiver change places.
  *
- * @returns input of `buildInterchange`; null when there is nothing to tell
+ * @returns input of `buildInterchange`; null when there is nothing to tell, or nobody that ISA05 to ISA08 name
  */
 export function buildAcknowledgement(
   interchange: X12Interchange,
@@ -47,8 +47,11 @@ export function buildAcknowledgement(
   const groups = refused ? [] : interchange.groups.filter((group) => group.functionalId !== "FA");
   const services = wantsTa1(interchange, options, refused) ? [composeTa1(interchange, options)] : [];
   if (services.length === 0 && groups.length === 0) return null;
+  if (!isAddress(interchange.sender, interchange) || !isAddress(interchange.receiver, interchange))
+    return null;
   const { separators } = interchange;
-  const version = options.kind === "999" ? "00501" : interchange.version;
+  const received = /^\d{5}$/.test(interchange.version) ? interchange.version : "00401";
+  const version = options.kind === "999" ? "00501" : received;
   return {
     separators: {
       element: separators.element,
@@ -66,6 +69,11 @@ export function buildAcknowledgement(
     services,
     groups: groups.length === 0 ? [] : [composeGroup(interchange, groups, options)],
   };
+}
+
+/** A broken ISA can hold what no ISA may: nobody can be answered there. */
+function isAddress({ qualifier, id }: X12Party, interchange: X12Interchange): boolean {
+  return /^[A-Z0-9]{2}$/.test(qualifier) && id !== "" && id.length <= 15 && clean(id, interchange) === id;
 }
 
 function wantsTa1(interchange: X12Interchange, options: AcknowledgmentOptions, refused: boolean): boolean {
@@ -102,9 +110,9 @@ function composeGroup(
   const is999 = options.kind === "999";
   return {
     functionalId: "FA",
-    sender: first.receiver || interchange.receiver.id,
-    receiver: first.sender || interchange.sender.id,
-    version: is999 ? "005010X231A1" : first.version.slice(0, 6) || "004010",
+    sender: clean(first.receiver, interchange) || interchange.receiver.id,
+    receiver: clean(first.sender, interchange) || interchange.sender.id,
+    version: is999 ? "005010X231A1" : clean(first.version, interchange).slice(0, 6) || "004010",
     controlNumber: options.groupControlNumber,
     sets: groups.map((group, index): SetInput => ({
       code: options.kind,
@@ -125,9 +133,9 @@ function composeBody(interchange: X12Interchange, group: X12Group, is999: boolea
   const counted = group.ge?.elements[1] ?? "";
   return {
     AK1: {
-      AK101: group.functionalId.padEnd(2, "Z").slice(0, 2),
+      AK101: clean(group.functionalId, interchange).padEnd(2, "Z").slice(0, 2),
       AK102: digits(group.controlNumber, 1),
-      ...(is999 && group.version !== "" && { AK103: group.version }),
+      ...(is999 && group.version !== "" && { AK103: clean(group.version, interchange).slice(0, 12) }),
     },
     [is999 ? "loop2000" : "loopAK2"]: results.map(({ set, result }) =>
       composeSetResult(interchange, set, result, is999),
@@ -178,7 +186,7 @@ function composeSetResult(
     AK2: {
       AK201: clean(set.code, interchange).padStart(3, "0").slice(0, 3),
       AK202: clean(set.controlNumber, interchange).trim().padStart(4, "0").slice(0, 9),
-      ...(is999 && guide !== "" && { AK203: guide }),
+      ...(is999 && guide !== "" && { AK203: clean(guide, interchange).slice(0, 35) }),
     },
     [is999 ? "loop2100" : "loopAK3"]: notes,
     [trailer]: { [`${trailer}01`]: result, ...listed(codes, trailer, 2) },

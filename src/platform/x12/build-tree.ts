@@ -85,7 +85,8 @@ class TreeBuilder {
       if (index === undefined || index < frame.index) continue;
       const use = frame.use.children[index]!;
       if (index === frame.index && frame.uses >= use.usesMax) {
-        if (crowded === -1) crowded = depth;
+        // The first segment of a loop makes another loop, so that its parent tells whether there is room.
+        if (crowded === -1 && (index > 0 || depth === 0)) crowded = depth;
         continue;
       }
       return this.#enter(depth, index, segment, position);

@@ -85,10 +85,11 @@ export class Tokenizer {
     }
   }
 
-  /** Whether an ISA segment starts here, with whatever separator. */
+  /** Whether an ISA segment starts here, with whatever separator; a word that begins like it is none. */
   atIsa(): boolean {
     const after = this.#text.charCodeAt(this.position + 3);
-    return this.#text.startsWith("ISA", this.position) && !(isAlphanumeric(after) || Number.isNaN(after));
+    if (Number.isNaN(after) || isAlphanumeric(after) || isSpace(after)) return false;
+    return this.#text.startsWith("ISA", this.position);
   }
 
   /** The next segment; null at the end of the text and before an ISA. */
@@ -167,6 +168,10 @@ export class Tokenizer {
     }
     return left === 0 ? offset : null;
   }
+}
+
+function isSpace(code: number): boolean {
+  return code === SPACE || code === CR || code === LF;
 }
 
 function isAlphanumeric(code: number): boolean {
