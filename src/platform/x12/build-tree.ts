@@ -64,7 +64,8 @@ class TreeBuilder {
     this.#table = table;
     this.#tree = { table, root, ordered: true, faults: [], loopOf: [] };
     this.#frames = [{ node: root, use: table.root, index: 0, uses: 0 }];
-    this.#sink = { settings: set.document.settings, byteOffset: set.document.byteOffset, faultCount: 0 };
+    const { settings, byteOffset, faultCount } = set.document;
+    this.#sink = { settings, byteOffset, faultCount };
   }
 
   build(): SetTree {

@@ -13,11 +13,8 @@ import { segmentsOf } from "./tables/segments.ts";
  * @returns faults in the order of the set's segments
  */
 export function checkSet(set: X12Set): X12Fault[] {
-  const sink: FaultSink = {
-    settings: set.document.settings,
-    byteOffset: set.document.byteOffset,
-    faultCount: set.document.faultCount,
-  };
+  const { settings, byteOffset, faultCount } = set.document;
+  const sink: FaultSink = { settings, byteOffset, faultCount };
   const { table, faults, loopOf } = buildTree(set);
   sink.faultCount += faults.length;
   if (table === null) {

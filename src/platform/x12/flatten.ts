@@ -3,8 +3,8 @@ import { asArray, asObject, asText, InputRefusal } from "./readable-input.ts";
 import { findSet } from "./tables/find-set.ts";
 import type { LoopUse, SegmentUse } from "./tables/set-table.ts";
 
-/** More elements than any segment has; bounds the memory that one key can ask for. */
-const ELEMENTS_MAX = 100_000;
+/** Elements and components of all segments together, empty ones too: a key such as K1999999 asks for that many. */
+const ELEMENTS_MAX = 2_000_000;
 
 /** A segment as raw elements, and the pointer of the JSON that it comes from. */
 export interface FlatSegment {
@@ -20,6 +20,7 @@ export interface FlatSegment {
 export class Flattener {
   readonly #separators: Separators;
   readonly #forbidden: readonly string[];
+  #elementsLeft = ELEMENTS_MAX;
 
   /** @param forbidden what no value may hold */
   constructor(separators: Separators, forbidden: readonly string[]) {
@@ -60,7 +61,7 @@ export class Flattener {
       if (place === null) {
         throw new InputRefusal("input_invalid", at, `${key} is not an element of ${id}, such as ${id}01`);
       }
-      while (elements.length <= place) elements.push("");
+      this.#fill(elements, place, at);
       elements[place] = isBinary(id, place) ? asText(raw, at) : this.#element(raw, key, at, forbidden);
     }
     return { elements, pointer };
@@ -112,12 +113,20 @@ export class Flattener {
       if (place === null) {
         throw new InputRefusal("input_invalid", at, `${name} is not a component such as ${key}-01`);
       }
-      while (parts.length < place) parts.push("");
+      this.#fill(parts, place - 1, at);
       const text = asText(raw, at);
       this.#check(text, at, [...forbidden, this.#separators.component]);
       parts[place - 1] = text;
     }
     return parts.join(this.#separators.component);
+  }
+
+  /** Makes room for the value at `place`. */
+  #fill(values: string[], place: number, pointer: string): void {
+    this.#elementsLeft -= Math.max(0, place + 1 - values.length);
+    if (this.#elementsLeft < 0)
+      throw new InputRefusal("input_invalid", pointer, "There are too many elements");
+    while (values.length <= place) values.push("");
   }
 
   #check(text: string, pointer: string, forbidden: readonly string[]): void {
@@ -136,6 +145,6 @@ function isBinary(id: string, place: number): boolean {
 }
 
 function readPlace(digits: string): number | null {
-  const place = /^\d{2,6}$/.test(digits) ? Number(digits) : 0;
-  return place >= 1 && place <= ELEMENTS_MAX ? place : null;
+  const place = /^\d{2,7}$/.test(digits) ? Number(digits) : 0;
+  return place >= 1 ? place : null;
 }
