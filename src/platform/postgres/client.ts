@@ -25,6 +25,14 @@ interface PatchedOptions extends postgres.Options<Record<string, never>> {
   answer_timeout: number;
 }
 
+/**
+ * Pause before a lost connection is made again, in seconds. The driver's own grows to 20 s over all connections of the
+ * pool, and a statement that is bound to a connection waits as long although the server is back.
+ */
+function backoffSeconds(retries: number): number {
+  return (0.5 + Math.random() / 2) * Math.min(0.02 * 2 ** Math.min(retries, 10), 1);
+}
+
 /** A transaction left open by a lost process would hold its locks for ever. */
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000;
 
@@ -42,6 +50,7 @@ export function connectPostgres(options: ConnectPostgresOptions): Sql {
     max: options.max,
     connect_timeout: 10,
     idle_timeout: 60,
+    backoff: backoffSeconds,
     answer_timeout: options.statementTimeoutMs / 1000 + ANSWER_GRACE_SECONDS,
     // Array parameters of unnest() need the server's array types; without fetching them each one fails.
     fetch_types: true,
