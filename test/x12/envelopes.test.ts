@@ -16,6 +16,10 @@ function errorsOf(text: string, settings: X12SettingsInput = {}): string[] {
     );
 }
 
+/** The same interchange under another control number. */
+const numbered = (text: string, number: number): string =>
+  text.replaceAll("000000101", String(number).padStart(9, "0"));
+
 const replaced = (from: string | RegExp, to: string): string => good.replace(from, to);
 
 describe("parseInterchanges()", () => {
@@ -115,7 +119,8 @@ describe("parseInterchanges()", () => {
       ],
       { functionalId: "GF" },
     );
-    const text = two.replace("SE*3*0001", "SE*7*0001") + good.replace("GE*1*55", "GE*1*56") + good;
+    const second = numbered(good.replace("GE*1*55", "GE*1*56"), 102);
+    const text = two.replace("SE*3*0001", "SE*7*0001") + second + numbered(good, 103);
     const document = parseInterchanges(bytesOf(text));
     expect(
       document.interchanges.map(({ groups }) =>
@@ -126,8 +131,9 @@ describe("parseInterchanges()", () => {
   });
 
   test("reads several interchanges with different separators, and finds those after junk", () => {
-    const other = good.replaceAll("*", "|").replaceAll("~", "\n");
-    const document = parseInterchanges(bytesOf(`${good}\r\n${other}junk ISA here ${good}`), {
+    const other = numbered(good.replaceAll("*", "|").replaceAll("~", "\n"), 102);
+    const third = numbered(good, 103);
+    const document = parseInterchanges(bytesOf(`${good}\r\n${other}junk ISA here ${third}`), {
       mode: "lenient",
     });
     expect(document.interchanges.map(({ separators }) => separators.element)).toEqual(["*", "|", "*"]);
@@ -135,7 +141,7 @@ describe("parseInterchanges()", () => {
   });
 
   test("starts a new interchange where the trailer of the last is missing", () => {
-    const document = parseInterchanges(bytesOf(replaced(/IEA.*/, "") + good));
+    const document = parseInterchanges(bytesOf(replaced(/IEA.*/, "") + numbered(good, 102)));
     expect(document.interchanges.map(({ accepted }) => accepted)).toEqual([false, true]);
   });
 
@@ -145,6 +151,7 @@ describe("parseInterchanges()", () => {
       { code: "990", body: B1, control: "0001" },
     ];
     expect(errorsOf(wrap(sets, { functionalId: "GF" }))).toEqual(["set_control_number_duplicate 6ST.2"]);
+    expect(errorsOf(good + good)).toEqual(["interchange_duplicate 8ISA.13"]);
     const group = /GS.*GE\*1\*55~/.exec(good)![0];
     const twice = replaced(group, group + group.replaceAll("*55", "*0055")).replace("IEA*1", "IEA*2");
     expect(errorsOf(twice)).toEqual(["group_control_number_duplicate 7GS.6"]);

@@ -97,7 +97,7 @@ const kinds = {
     interchangeCode: "001",
   },
   interchange_duplicate: {
-    refused: "always",
+    refused: "strict",
     message: "An interchange with this sender, receiver and control number was read before",
     interchangeCode: "025",
   },

@@ -45,6 +45,8 @@ export function parseInterchanges(bytes: Uint8Array, input: X12SettingsInput = {
 class DocumentReader {
   readonly #document: X12Document;
   readonly #tokens: Tokenizer;
+  /** Sender, receiver and control number of the interchanges so far. */
+  readonly #met = new Set<string>();
   #segments = 0;
 
   constructor(document: X12Document) {
@@ -129,6 +131,12 @@ class DocumentReader {
       recordFault(this.#document, interchange.faults, code, outcome.isa, detail);
     }
     checkInterchangeHeader(this.#document, interchange, place);
+    const identity = [5, 6, 7, 8, 13].map((element) => elements[element]!).join("\u0000");
+    if (this.#met.has(identity)) {
+      const detail = { place, element: 13, value: interchange.controlNumber };
+      recordFault(this.#document, interchange.faults, "interchange_duplicate", interchange.isa, detail);
+    }
+    this.#met.add(identity);
     return this.#readBody(interchange, place.interchange);
   }
 
