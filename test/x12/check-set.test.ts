@@ -31,6 +31,7 @@ describe("buildTree()", () => {
   test("sorts a 204 into its loops", () => {
     const set = parseInterchanges(bytesOf(loadTender())).interchanges[0]!.groups[0]!.sets[0]!;
     const tree = buildTree(set);
+    const heading = ["ST", "B2", "B2A", "L11", "L11", "G62", "MS3", "AT5", "PLD", "NTE"];
     const stop = [
       "S5",
       "L11",
@@ -45,7 +46,7 @@ describe("buildTree()", () => {
     expect(tree.faults).toEqual([]);
     expect(tree.ordered).toBe(true);
     expect(outline(tree.root)).toEqual([
-      ...["ST", "B2", "B2A", "L11", "L11", "G62", "MS3", "AT5", "PLD", "NTE"],
+      ...heading,
       { "0100": ["N1", "N3", "N4", "G61"] },
       { "0200": ["N7"] },
       ...Array.from({ length: 4 }, () => ({ "0300": stop })),

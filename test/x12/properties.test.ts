@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import {
   buildInterchange,
   type InterchangeInput,
@@ -137,7 +137,10 @@ function arbitraryLoop(
       const list = fc.array(item, { minLength, maxLength });
       const seldom =
         minLength === 0
-          ? fc.oneof({ weight: 2 + depth, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: list })
+          ? fc.oneof(
+              { weight: 2 + depth, arbitrary: fc.constant<unknown[]>([]) },
+              { weight: 1, arbitrary: list },
+            )
           : list;
       return [child.kind === "loop" ? `loop${child.id}` : child.id, seldom];
     });

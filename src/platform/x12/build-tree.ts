@@ -162,7 +162,12 @@ class TreeBuilder {
     this.#tree.loopOf.push(frame.use.id);
   }
 
-  #fault(code: FaultCode, segment: X12Segment, position: number, loop: string): void {
+  #fault(
+    code: FaultCode,
+    segment: Pick<X12Segment, "id" | "start" | "ordinal">,
+    position: number,
+    loop: string,
+  ): void {
     recordFault(this.#sink, this.#tree.faults, code, segment, {
       place: this.#set.place,
       position,
