@@ -91,7 +91,7 @@ export class DeliveryEngine {
       turns: this.#turns,
       memory: this.#memory,
       fresh: this.#fresh,
-      finish: (finished) => this.#book(finished),
+      finish: (finished) => this.#finisher.add(finished),
     };
     this.#outcomes = createFastCounter(runtime.metrics, {
       name: "hub_delivery_attempts_total",
@@ -271,17 +271,6 @@ export class DeliveryEngine {
     this.#finish(lane, delivery, this.#madeAttempt(lane, delivery, attempt));
   }
 
-  /**
-   * Hands over what is decided: what was delivered at once, because it keeps a slot until it is committed; anything else
-   * once the queue has it, where it waits again.
-   */
-  #book(finished: FinishedDelivery): void {
-    const { enqueued } = finished.delivery;
-    const add = (): void => this.#finisher.add(finished);
-    if (enqueued === undefined || finished.attempt?.next.status === "DELIVERED") add();
-    else void enqueued.then(add, add);
-  }
-
   /** Nothing was sent: there is no result to be stored. */
   #giveUpSlot(lane: Lane, delivery: Delivery): void {
     this.#turns.end(lane, delivery);
@@ -324,7 +313,7 @@ export class DeliveryEngine {
       next.status === "RETRYING"
         ? { dueMs: next.nextRetryAtMs }
         : { outcome: isDelivered ? "delivered" : "failed" };
-    this.#book({
+    this.#finisher.add({
       owned: lane.owned,
       tenantId: lane.tenantId,
       delivery,
@@ -336,7 +325,7 @@ export class DeliveryEngine {
 
   #leave(lane: Lane, delivery: Delivery, leaves: FinishedDelivery["leaves"]): void {
     const { owned, tenantId } = lane;
-    this.#book({ owned, tenantId, delivery, attempt: undefined, leaves, mayClearFailures: false });
+    this.#finisher.add({ owned, tenantId, delivery, attempt: undefined, leaves, mayClearFailures: false });
   }
 
   #registerGauges(): void {

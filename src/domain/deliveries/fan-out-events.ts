@@ -185,7 +185,10 @@ async function untilDone<T>(owned: OwnedPartition, runtime: Runtime, work: () =>
   }
 }
 
-/** Ids of deliveries that an earlier fan-out of these events led to. */
+/**
+ * Ids of deliveries that an earlier fan-out of these events led to and that have ended. One that waits for its retry is
+ * enqueued again: its attempt may have been stored before its queue had it.
+ */
 async function attemptedOf(deps: FanOutDeps, matched: readonly Matched[]): Promise<ReadonlySet<string>> {
   const suspects = matched.filter(({ event }) => event.isSuspect);
   if (suspects.length === 0) return new Set();
@@ -197,7 +200,7 @@ async function attemptedOf(deps: FanOutDeps, matched: readonly Matched[]): Promi
   const attempts = await untilDone(owned, deps.runtime, () =>
     loadLastAttempts(deps.runtime.sqlSystem, names, sinceMs),
   );
-  return new Set(attempts.keys());
+  return new Set([...attempts].filter(([, status]) => status !== "RETRYING").map(([id]) => id));
 }
 
 /**

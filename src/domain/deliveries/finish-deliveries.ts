@@ -95,6 +95,8 @@ export class DeliveryFinisher {
     onBatch(written.length, performance.now() - firstAtMs);
     if (this.#writes === 0 || this.#waiting.length >= WORTH_A_WRITE_ROWS) this.#flush();
     this.#counters.count(written);
+    // Booked before the queue has it, it would be marked as taken for good.
+    await Promise.allSettled(new Set(batch.map(({ delivery }) => delivery.enqueued)));
     // What goes back to its queue may be taken again as soon as the queue has it, so memory lets go of it before.
     for (const one of batch) if (!("outcome" in one.leaves)) settle(one);
     const byPartition = Map.groupBy(written, ({ owned }) => owned);
@@ -173,8 +175,6 @@ export class DeliveryFinisher {
   async #book(owned: OwnedPartition, batch: readonly FinishedDelivery[]): Promise<void> {
     const { runtime, scripts, onFenced } = this.#options;
     const { keys, args } = finishArguments(owned, batch);
-    // Booked before the queue has it, it would be marked as taken for good.
-    await Promise.allSettled(new Set(batch.map(({ delivery }) => delivery.enqueued)));
     for (;;) {
       try {
         if (Number(await scripts.finish(keys, args)) === -1) onFenced(owned);
