@@ -298,7 +298,8 @@ test("the tables beyond the specification exist", () => {
   const wanted =
     "tenants users api_keys audit_log idempotency_keys outbox tenant_keys webhook_receipts large_bodies " +
     "rejected_requests dead_letters events event_types open_deliveries replay_jobs services oauth_sessions " +
-    "oauth_refresh_journal transformation_versions transformation_tests x12_partners x12_control_numbers";
+    "oauth_refresh_journal transformation_versions transformation_tests x12_partners x12_control_numbers " +
+    "x12_interchanges";
   expect(wanted.split(" ").filter((table) => !tables.has(table))).toEqual([]);
 });
 
