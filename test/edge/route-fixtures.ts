@@ -1,6 +1,7 @@
 import type { Scope } from "../../src/domain/context.ts";
 import { putEventType } from "../../src/domain/events/put-event-type.ts";
 import { createEndpoint } from "../../src/domain/inbound/create-endpoint.ts";
+import { createProvider } from "../../src/domain/providers/create-provider.ts";
 import { putService } from "../../src/domain/services/put-service.ts";
 import { rawPlace } from "../../src/domain/inbound/rejections/refused-request.ts";
 import { insertRejections } from "../../src/domain/inbound/rejections/rejection-store.ts";
@@ -8,6 +9,7 @@ import { sealSecret } from "../../src/domain/vault/seal-secret.ts";
 import { replayDeliveries } from "../../src/domain/deliveries/replay-deliveries.ts";
 import { createSubscription } from "../../src/domain/subscriptions/create-subscription.ts";
 import { newId, timeOfId } from "../../src/platform/uuid.ts";
+import { customManifest } from "../providers/custom-manifest.ts";
 import type { TestApp, TestTenant } from "./app-fixture.ts";
 
 /** How a test reaches one route: what it needs to succeed. */
@@ -46,6 +48,12 @@ const makeIntegration: RouteFixture["make"] = async (hub, tenant) => {
     values (${id}, ${tenant.id}, ${providerId}, 'An integration', '{}', 'NONE')`;
   return { id };
 };
+
+const newProviderCode = (): string => `P${newId().replaceAll("-", "").toUpperCase()}`;
+
+const makeProvider: RouteFixture["make"] = async (_hub, tenant) => ({
+  code: (await createProvider(tenant.ctx, customManifest({ code: newProviderCode() }))).code,
+});
 
 /** A receipt in a final state. */
 async function insertReceipt(hub: TestApp, tenant: TestTenant, status: string): Promise<string> {
@@ -258,5 +266,17 @@ export const ROUTE_FIXTURES: Readonly<Record<string, RouteFixture>> = {
   },
   "POST /api/v1/integrations/{id}/circuit/reset": { scope: "integrations:write", make: makeIntegration },
   "POST /api/v1/integrations/{id}/circuit/trip": { scope: "integrations:write", make: makeIntegration },
+  "GET /api/v1/integrations/providers": { scope: "integrations:read" },
+  "POST /api/v1/integrations/providers": {
+    scope: "integrations:write",
+    body: () => customManifest({ code: newProviderCode() }),
+  },
+  "GET /api/v1/integrations/providers/{code}": { scope: "integrations:read", make: makeProvider },
+  "PUT /api/v1/integrations/providers/{code}": {
+    scope: "integrations:write",
+    make: makeProvider,
+    body: () => ({ name: "Another name" }),
+  },
+  "DELETE /api/v1/integrations/providers/{code}": { scope: "integrations:write", make: makeProvider },
   "GET /api/v1/integrations/{id}/logs": { scope: "logs:read", make: makeIntegration },
 };
