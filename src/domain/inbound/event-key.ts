@@ -8,9 +8,20 @@ export const EVENT_KEY_LENGTH = 16;
  * @returns a function from an event id to 16 characters
  */
 export function eventKeyHasher(endpointId: string): (eventId: string | Uint8Array) => string {
-  const base = new Bun.CryptoHasher("sha256").update(`${endpointId}\n`);
-  return (eventId) => base.copy().update(eventId).digest("base64url").slice(0, EVENT_KEY_LENGTH);
+  const prefix = `${endpointId}\n`;
+  const base = new Bun.CryptoHasher("sha256").update(prefix);
+  return (eventId) => {
+    // One call takes half as long as a copied hasher (0.27 against 0.57 µs); a body would have to be joined for it.
+    const digest =
+      typeof eventId === "string"
+        ? Bun.SHA256.hash(prefix + eventId, "base64url")
+        : base.copy().update(eventId).digest("base64url");
+    return digest.slice(0, EVENT_KEY_LENGTH);
+  };
 }
+
+/** Scratch for the bytes of one id. */
+const idBytes = Buffer.alloc(16);
 
 /**
  * What is remembered with an event id: the first receipt's id and a checksum of its body, and for an id that is only
@@ -21,8 +32,8 @@ export function dedupeValue(
   checksum: string,
   shortWindowFromSeconds: number | undefined,
 ): string {
-  const compactId = Buffer.from(receiptId.replaceAll("-", ""), "hex").toString("base64url");
-  const value = compactId + checksum;
+  idBytes.write(receiptId.replaceAll("-", ""), "hex");
+  const value = idBytes.toString("base64url") + checksum;
   return shortWindowFromSeconds === undefined ? value : `${value}${shortWindowFromSeconds}`;
 }
 
