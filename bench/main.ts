@@ -25,6 +25,10 @@ const BENCHMARKS: Readonly<Record<string, { summary: string; load: () => Promise
     summary: "good receivers' latency while 1, 10 or 30 of 100 hang, fail or are slow",
     load: async () => (await import("./neighbours-out.bench.ts")).neighboursOutBenchmark,
   },
+  limiter: {
+    summary: "calls out: accuracy and rate of the admission script with 4 processes",
+    load: async () => (await import("./limiter.bench.ts")).limiterBenchmark,
+  },
   backlog: {
     summary: "accept rate, memory and drain rate with 1 k to 1 M webhooks waiting",
     load: async () => (await import("./backlog.bench.ts")).backlogBenchmark,

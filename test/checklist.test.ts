@@ -46,14 +46,30 @@ const CHECKLIST: readonly Line[] = [
   {
     section: "Unit Tests",
     line: "Rate limit calculation",
-    proofs: [["inbound/accept.test.ts", "refuses what exceeds the endpoint's rate"]],
-    open: "limits of calls out belong to the gateway",
+    proofs: [
+      ["inbound/accept.test.ts", "refuses what exceeds the endpoint's rate"],
+      ["rate-limit/admission.test.ts", "admit() keeps several quotas at once"],
+      ["rate-limit/admission.test.ts", "admit() goes by priority, then by arrival, and lets one low in"],
+      ["rate-limit/admission.test.ts", "finish() takes the limit that the provider reports"],
+      ["rate-limit/processes.test.ts", "admit() keeps any mix of quotas within a model of sliding windows"],
+      [
+        "rate-limit/processes.test.ts",
+        "four processes never exceed 10 a second, 100 a minute and 1,500 an hour",
+      ],
+    ],
   },
   {
     section: "Unit Tests",
     line: "Circuit breaker state transitions",
-    proofs: [],
-    open: "circuit breaker",
+    proofs: [
+      ["circuit-breaker/breaker-state.test.ts", "opens with the fifth consecutive failure, not before"],
+      ["circuit-breaker/breaker-state.test.ts", "lets nothing go for 60 s, then one probe at a time"],
+      ["circuit-breaker/breaker-state.test.ts", "closes with the third successful probe"],
+      [
+        "circuit-breaker/breaker-state.test.ts",
+        "admit() and finish() move a circuit in Redis exactly as the state machine does",
+      ],
+    ],
   },
   {
     section: "Unit Tests",
@@ -151,7 +167,16 @@ const CHECKLIST: readonly Line[] = [
       ["faults/failover.test.ts", "hub recovers by itself when a master of"],
     ],
   },
-  { section: "E2E Tests", line: "Circuit breaker behavior", proofs: [], open: "circuit breaker" },
+  {
+    section: "E2E Tests",
+    line: "Circuit breaker behavior",
+    proofs: [
+      ["circuit-breaker/circuit.test.ts", "opens over four processes after five failures"],
+      ["circuit-breaker/circuit.test.ts", "trip and reset a circuit, each once in events"],
+      ["alerts/alerts.test.ts", "sendAlerts() posts an alert that a Standard Webhooks library verifies"],
+    ],
+    open: "through the proxy it belongs to the gateway",
+  },
 ];
 
 /** Names of a file's tests, as far as they are written as text. */

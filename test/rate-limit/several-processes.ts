@@ -1,0 +1,112 @@
+import { expect } from "bun:test";
+import type { AdmissionCall, Priority } from "../../src/domain/rate-limit/admission-call.ts";
+import { callOf, fullestWindow, quotaOf } from "./admission-fixture.ts";
+import { runCallers } from "./several-callers.ts";
+
+const PROCESSES = 4;
+
+const timesOf = (reports: readonly { integrationId: string; admittedAtMs?: number }[], call: AdmissionCall) =>
+  reports.flatMap(({ integrationId, admittedAtMs }) =>
+    integrationId === call.integrationId && admittedAtMs !== undefined ? [admittedAtMs] : [],
+  );
+
+/**
+ * Four processes under load on quotas of 10 a second, 100 a minute and one that is counted in sub-windows: no window is
+ * ever over, and at least 95 % is used.
+ *
+ * @param hourly the third quota's limit; the load has to be able to use it up in the time
+ */
+export async function checkQuotas(redisUrl: string, durationMs: number, hourly: number): Promise<void> {
+  const calls = [
+    callOf({ quotas: [quotaOf()] }),
+    callOf({ quotas: [quotaOf({ limit: 100, windowMs: 60_000 })] }),
+    callOf({ quotas: [quotaOf({ limit: hourly, windowMs: 3_600_000 })] }),
+  ];
+  const load = { calls, inFlight: 8, durationMs };
+  const reports = await runCallers(
+    redisUrl,
+    Array.from({ length: PROCESSES }, () => ({ load })),
+  );
+  const shares = calls.map((call) => {
+    const { limit, windowMs } = call.quotas[0]!;
+    const times = timesOf(reports, call);
+    expect(fullestWindow(times, windowMs)).toBeLessThanOrEqual(limit);
+    // What a perfect limiter could let go in this time: a full window at once, then one at each end of a window.
+    const possible = limit * (1 + Math.floor((durationMs - 500) / windowMs));
+    return times.length / possible;
+  });
+  console.log(
+    `limiter: ${PROCESSES} processes, ${durationMs / 1000} s: used ${shares.map((share) => `${(share * 100).toFixed(1)} %`).join(", ")} of 10/s, 100/min, ${hourly}/h`,
+  );
+  for (const share of shares) expect(share).toBeGreaterThanOrEqual(0.95);
+}
+
+/**
+ * Many calls at once from four processes with three priorities of one tenant, on 10 a second: never above, none lost,
+ * high before normal before low among those that wait, and low not left out.
+ */
+export async function checkPriorities(redisUrl: string, count: number): Promise<void> {
+  const base = callOf({ queueTimeoutMs: 120_000, deadlineMs: 120_000 });
+  const priorities: Priority[] = ["low", "normal", "high"];
+  const parts = Array.from({ length: PROCESSES }, () => ({
+    burst: {
+      calls: Array.from({ length: count / PROCESSES }, (_, index) => ({
+        ...base,
+        priority: priorities[index % 3]!,
+      })),
+      retryForMs: 120_000,
+    },
+  }));
+  const reports = await runCallers(redisUrl, parts);
+  expect(reports.length).toBe(count);
+  expect(reports.filter(({ admittedAtMs }) => admittedAtMs === undefined)).toEqual([]);
+  const sorted = reports.toSorted((a, b) => a.admittedAtMs! - b.admittedAtMs!);
+  expect(
+    fullestWindow(
+      sorted.map(({ admittedAtMs }) => admittedAtMs!),
+      1000,
+    ),
+  ).toBeLessThanOrEqual(10);
+  // Those that had a place from the first ask; the first ten never waited.
+  const queued = sorted.slice(10).filter(({ asked }) => asked === 1);
+  const last = (priority: Priority) => queued.findLastIndex((report) => report.priority === priority);
+  const first = (priority: Priority) => queued.findIndex((report) => report.priority === priority);
+  const highs = queued.filter(({ priority }) => priority === "high");
+  expect(highs.length).toBeGreaterThan(0);
+  // Before the last high one only high ones go, and a low one in every twenty.
+  const before = queued.slice(0, last("high"));
+  expect(before.filter(({ priority }) => priority === "normal")).toEqual([]);
+  expect(before.filter(({ priority }) => priority === "low").length).toBeLessThanOrEqual(
+    Math.ceil(before.length / 20) + 1,
+  );
+  const lows = queued.slice(0, last("normal")).filter(({ priority }) => priority === "low").length;
+  if (first("normal") >= 0 && last("normal") >= 40) expect(lows).toBeGreaterThan(0);
+}
+
+/** Two tenants of a shared quota, one with ten times as many calls: while both wait they get the same. */
+export async function checkFairness(redisUrl: string, each: number): Promise<void> {
+  const providerId = crypto.randomUUID();
+  const quotas = [quotaOf({ scope: "provider" })];
+  const shared = { providerId, quotas, queueTimeoutMs: 60_000, deadlineMs: 60_000 };
+  const [flood, calm] = [callOf(shared), callOf(shared)];
+  const parts = Array.from({ length: PROCESSES }, (_, index) => ({
+    burst: {
+      calls: Array.from({ length: index === 3 ? each : each * 2 }, () => (index === 3 ? calm : flood)),
+      retryForMs: 60_000,
+    },
+  }));
+  const reports = await runCallers(redisUrl, parts);
+  const sorted = reports.toSorted((a, b) => a.admittedAtMs! - b.admittedAtMs!);
+  expect(
+    fullestWindow(
+      sorted.map(({ admittedAtMs }) => admittedAtMs!),
+      1000,
+    ),
+  ).toBeLessThanOrEqual(10);
+  const isCalm = ({ integrationId }: { integrationId: string }) => integrationId === calm.integrationId;
+  const lastCalm = sorted.findLastIndex(isCalm);
+  const floodBefore = sorted.slice(0, lastCalm).filter((report) => !isCalm(report)).length;
+  // The first ten go by who comes first; after that they take turns, to within one unit of each.
+  expect(floodBefore).toBeLessThanOrEqual(each + 12);
+  expect(sorted.length).toBe(each * 7);
+}
