@@ -9,6 +9,7 @@ import { sealSecret } from "../../src/domain/vault/seal-secret.ts";
 import { replayDeliveries } from "../../src/domain/deliveries/replay-deliveries.ts";
 import { createSubscription } from "../../src/domain/subscriptions/create-subscription.ts";
 import { newId, timeOfId } from "../../src/platform/uuid.ts";
+import { insertProvider, keyManifest } from "../integrations/test-provider.ts";
 import { customManifest } from "../providers/custom-manifest.ts";
 import type { TestApp, TestTenant } from "./app-fixture.ts";
 
@@ -39,15 +40,28 @@ const makeApiLog: RouteFixture["make"] = async (hub, tenant) => {
 };
 
 const makeIntegration: RouteFixture["make"] = async (hub, tenant) => {
-  const [providerId, id] = [newId(), newId()];
-  await hub.runtime.sqlSystem`
-    insert into integration_providers (id, tenant_id, code, name, category, config_schema, auth_type)
-    values (${providerId}, ${tenant.id}, ${`p-${providerId}`}, 'A provider', 'CRM', '{}', 'NONE')`;
+  const id = newId();
+  const manifest = uncheckedManifest(`P${id.replaceAll("-", "").toUpperCase()}`);
+  const providerId = await insertProvider(hub.runtime.sqlSystem, tenant.id, manifest);
   await hub.runtime.sqlSystem`
     insert into integrations (id, tenant_id, provider_id, name, config, auth_type)
     values (${id}, ${tenant.id}, ${providerId}, 'An integration', '{}', 'NONE')`;
   return { id };
 };
+
+/** A provider without a log-in, whose connection needs no call to be tested. */
+function uncheckedManifest(code: string) {
+  return keyManifest("https://api.example.com", {
+    code,
+    fields: [],
+    servers: [
+      { environment: "PRODUCTION", baseUrl: "https://api.example.com", allowedHosts: ["api.example.com"] },
+    ],
+    auth: { type: "NONE" },
+    verify: { request: null, expect: { status: [200] } },
+    facts: {},
+  });
+}
 
 const newProviderCode = (): string => `P${newId().replaceAll("-", "").toUpperCase()}`;
 
@@ -266,6 +280,29 @@ export const ROUTE_FIXTURES: Readonly<Record<string, RouteFixture>> = {
   },
   "POST /api/v1/integrations/{id}/circuit/reset": { scope: "integrations:write", make: makeIntegration },
   "POST /api/v1/integrations/{id}/circuit/trip": { scope: "integrations:write", make: makeIntegration },
+  "GET /api/v1/integrations": { scope: "integrations:read" },
+  "POST /api/v1/integrations": {
+    scope: "integrations:write",
+    body: () => ({
+      providerCode: "DAT",
+      name: "x",
+      environment: "PRODUCTION",
+      config: { serviceAccount: "somebody", servicePassword: "something", userEmail: "jo@acme.example" },
+    }),
+  },
+  "GET /api/v1/integrations/{id}": { scope: "integrations:read", make: makeIntegration },
+  "PUT /api/v1/integrations/{id}": {
+    scope: "integrations:write",
+    make: makeIntegration,
+    body: () => ({ name: "y" }),
+  },
+  "DELETE /api/v1/integrations/{id}": { scope: "integrations:write", make: makeIntegration },
+  "POST /api/v1/integrations/{id}/test": { scope: "integrations:write", make: makeIntegration },
+  "POST /api/v1/integrations/{id}/enable": { scope: "integrations:write", make: makeIntegration },
+  "POST /api/v1/integrations/{id}/disable": { scope: "integrations:write", make: makeIntegration },
+  "GET /api/v1/integrations/{id}/health": { scope: "integrations:read", make: makeIntegration },
+  "GET /api/v1/integrations/{id}/stats": { scope: "integrations:read", make: makeIntegration },
+  "GET /api/v1/health/integrations": { scope: "integrations:read" },
   "GET /api/v1/integrations/providers": { scope: "integrations:read" },
   "POST /api/v1/integrations/providers": {
     scope: "integrations:write",
