@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { buildUrl } from "../../src/domain/providers/build-url.ts";
 
 const BASE = "https://api.example.com/v3/company/17";

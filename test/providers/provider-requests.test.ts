@@ -76,10 +76,10 @@ describe("requests of the twelve providers", () => {
       const outcome = render(row);
       if (!outcome.ok) throw new Error(outcome.message);
       const { method, url, headers, body } = outcome.request;
-      expect({ method, url, headers, body }).toEqual({
+      expect({ method, url, headers: lowerNames(headers), body }).toEqual({
         method: row.method,
         url: row.url,
-        headers: expect.toSatisfy((got: Record<string, string>) => sameHeaders(got, row.headers)),
+        headers: lowerNames(row.headers),
         body: row.body,
       });
       expected = row;
@@ -210,12 +210,6 @@ describe("requests of the twelve providers", () => {
   });
 });
 
-function sameHeaders(got: Record<string, string>, wanted: Record<string, string>): boolean {
-  const plain = (headers: Record<string, string>): string =>
-    JSON.stringify(
-      Object.entries(headers)
-        .map(([name, value]) => [name.toLowerCase(), value])
-        .toSorted(),
-    );
-  return plain(got) === plain(wanted);
+function lowerNames(headers: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 }

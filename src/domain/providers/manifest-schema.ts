@@ -1,15 +1,17 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { Auth } from "./auth-schema.ts";
 import { ProviderObject, Webhooks } from "./object-schema.ts";
-import { FieldName, HeaderName, Pointer, RequestTemplate, Template, TimeFormat } from "./request-schema.ts";
+import {
+  FieldName,
+  HeaderName,
+  Pointer,
+  RequestTemplate,
+  Template,
+  TimeFormat,
+  literals,
+} from "./request-schema.ts";
 
 const closed = { additionalProperties: false } as const;
-const literals = <T extends string>(values: readonly T[], description?: string) =>
-  Type.Union(
-    values.map((value) => Type.Literal(value)),
-    description === undefined ? {} : { description },
-  );
-
 /** The one form of manifests that this hub reads. */
 export const MANIFEST_VERSION = 1;
 

@@ -1,5 +1,14 @@
 import { type Static, Type } from "@sinclair/typebox";
 
+/** One of several texts; the type is their union, which the library loses where they come as a list. */
+export function literals<const T extends string>(values: readonly T[], description?: string) {
+  const union = Type.Union(
+    values.map((value) => Type.Literal(value)),
+    description === undefined ? {} : { description },
+  );
+  return Type.Unsafe<T>(union);
+}
+
 /**
  * Text in which `{field}` stands for the value of a field of the manifest, or for one that the step brings along
  * (`{accessToken}`). What stands in `[[…]]` is left out when one of its fields has no value.
@@ -19,9 +28,7 @@ export const Pointer = Type.String({
 /** Name of a field, and so of a placeholder. */
 export const FieldName = Type.String({ pattern: "^[a-z][A-Za-z0-9]{0,59}$" });
 
-export const Method = Type.Union(
-  (["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] as const).map((method) => Type.Literal(method)),
-);
+export const Method = literals(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]);
 
 const JsonBody = Type.Object(
   {
@@ -69,10 +76,8 @@ export const RequestTemplate = Type.Object(
 export type RequestTemplate = Static<typeof RequestTemplate>;
 
 /** How a time or a time span is written in an answer. */
-export const TimeFormat = Type.Union(
-  (["delta_s", "delta_ms", "epoch_s", "epoch_ms", "http_date", "iso8601", "duration"] as const).map(
-    (format) => Type.Literal(format),
-  ),
-  { description: "duration: as in 6m0s, 1.5s or 250ms." },
+export const TimeFormat = literals(
+  ["delta_s", "delta_ms", "epoch_s", "epoch_ms", "http_date", "iso8601", "duration"],
+  "duration: as in 6m0s, 1.5s or 250ms.",
 );
 export type TimeFormat = Static<typeof TimeFormat>;

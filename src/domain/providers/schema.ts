@@ -1,12 +1,11 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import { CATEGORIES, ProviderManifest } from "./manifest-schema.ts";
+import { literals } from "./request-schema.ts";
 
 const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 
-export const ProviderCategory = Type.Union(CATEGORIES.map((category) => Type.Literal(category)));
-export const ProviderStatus = Type.Union(
-  (["ACTIVE", "DEPRECATED", "COMING_SOON"] as const).map((status) => Type.Literal(status)),
-);
+export const ProviderCategory = literals(CATEGORIES);
+export const ProviderStatus = literals(["ACTIVE", "DEPRECATED", "COMING_SOON"]);
 export const ProviderOrigin = Type.Union([Type.Literal("BUILT_IN"), Type.Literal("CUSTOM")], {
   description: "CUSTOM: described by this tenant.",
 });
