@@ -11,6 +11,9 @@ const SECRET_NAME = /authorization|cookie|token|secret|passw|api[-_]?key|credent
 /** Members whose name sounds like it and whose fixed values are public. */
 const PUBLIC_NAME = /^(?:token_type|token_type_hint|access_type|grant_type|response_type)$/i;
 
+/** What a run that moves records brings along. */
+const OBJECT_VALUES = ["accessToken", "id", "since", "until", "cursor"];
+
 interface Place {
   at: string;
   request: RequestTemplate;
@@ -126,6 +129,15 @@ function requestsOf(manifest: ProviderManifest): Place[] {
       add(`/fields/${index}/from/request`, field.from.request);
     add(`/fields/${index}/options/request`, field.options?.request);
   });
+  for (const [name, object] of Object.entries(manifest.objects ?? {})) {
+    const at = `/objects/${name}`;
+    add(`${at}/read/request`, object.read?.request, OBJECT_VALUES);
+    add(`${at}/read/get`, object.read?.get, OBJECT_VALUES);
+    for (const verb of ["create", "update", "upsert", "delete"] as const)
+      add(`${at}/write/${verb}/request`, object.write?.[verb]?.request, OBJECT_VALUES);
+    if (object.deletions?.strategy === "endpoint")
+      add(`${at}/deletions/request`, object.deletions.request, OBJECT_VALUES);
+  }
   addAuth(manifest.auth, "/auth", add);
   manifest.otherAuth?.forEach(({ auth }, index) => addAuth(auth, `/otherAuth/${index}/auth`, add));
   add("/webhooks/subscribe", manifest.webhooks?.subscribe, ["accessToken", "webhookUrl", "webhookSecret"]);
