@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createHmac } from "node:crypto";
 import { SignJWT } from "jose";
+import { keyManifest, startTestProvider } from "../integrations/test-provider.ts";
 import { CanaryHub, type CallAnswer } from "./canary-hub.ts";
 import { formsOf, search } from "./needles.ts";
 
 const hub = new CanaryHub();
+const provider = startTestProvider();
+const PROVIDERS = "/api/v1/integrations";
 const ISSUER = "https://auth.example";
 const AUDIENCE = "integration-hub";
 let apiKey = "";
@@ -62,7 +65,13 @@ const get = (path: string): Promise<CallAnswer> =>
 
 beforeAll(async () => {
   const jwtSecret = hub.secret("AUTH_JWT_SECRET");
-  await hub.start({ AUTH_JWT_SECRET: jwtSecret, AUTH_ISSUER: ISSUER, AUTH_AUDIENCE: AUDIENCE });
+  await hub.start({
+    AUTH_JWT_SECRET: jwtSecret,
+    AUTH_ISSUER: ISSUER,
+    AUTH_AUDIENCE: AUDIENCE,
+    EGRESS_ALLOW_CIDRS: "127.0.0.0/8",
+    EGRESS_ALLOW_HTTP: "true",
+  });
   const made = (await hub.command("tenants", "create", "--slug", "canary")) as {
     tenant: { slug: string };
     apiKey: string;
@@ -72,11 +81,15 @@ beforeAll(async () => {
   await driveManagement(jwtSecret);
   await driveWebhooks();
   await driveFailures();
+  await driveIntegrations();
   await driveCrash();
   await readEverything();
 }, 120_000);
 
-afterAll(() => hub.stop());
+afterAll(async () => {
+  await provider.stop();
+  await hub.stop();
+});
 
 async function driveManagement(jwtSecret: string): Promise<void> {
   const idempotent = json({ name: "second", role: "viewer" });
@@ -193,6 +206,39 @@ async function driveFailures(): Promise<void> {
     secretKey: hub.secret("token that nobody sent"),
   });
   expect((await send(query, "{}", {}, `?k=${wrongToken}`)).status).toBe(401);
+}
+
+/** A provider that gives back every credential it gets, in headers, bodies and errors. */
+async function driveIntegrations(): Promise<void> {
+  provider.answer = async (request) => {
+    const seen = `${request.headers.get("authorization")} ${request.url} ${await request.text()}`;
+    const status = seen.includes("refused") ? 401 : 200;
+    const headers = { "x-seen": encodeURIComponent(seen), "set-cookie": `sid=${encodeURIComponent(seen)}` };
+    return Response.json({ account: { name: seen }, error: seen }, { status, headers });
+  };
+  const manifest = JSON.stringify(keyManifest(provider.url)).replaceAll("'", "''");
+  await hub.query(`
+    insert into integration_providers (tenant_id, code, name, category, config_schema, auth_type, manifest)
+    select id, 'ACME', 'Acme', 'OTHER', '{}', 'API_KEY', '${manifest}' from tenants where slug = '${slug}'`);
+  const config = {
+    apiKey: hub.secret("API key of an integration"),
+    signingKey: hub.secret("second secret of an integration"),
+    setupCode: hub.secret("one-time value of an integration"),
+  };
+  const made = await hub.call(PROVIDERS, json({ providerCode: "ACME", name: "Acme", config }));
+  expect([made.status, (JSON.parse(made.text) as { status: string }).status]).toEqual([201, "ACTIVE"]);
+  const path = `${PROVIDERS}/${(JSON.parse(made.text) as { id: string }).id}`;
+  const put = (body: unknown) => hub.call(path, { ...json(body), method: "PUT" });
+  const wrong = hub.secret("API key that the provider refuses", `refused-${crypto.randomUUID()}`);
+  expect((await put({ config: { apiKey: wrong } })).status).toBe(200);
+  expect((await hub.call(`${path}/test`, json({}))).status).toBe(200);
+  expect((await hub.call(`${path}/enable`, json({}))).status).toBe(409);
+  const misplaced = hub.secret("secret in a field that does not exist");
+  expect((await put({ config: { apikey: misplaced, accountCode: misplaced } })).status).toBe(422);
+  for (const shown of [path, `${path}/health`, `${path}/logs`, PROVIDERS, "/api/v1/health/integrations"])
+    expect((await get(shown)).status).toBe(200);
+  const rotation = (await hub.command("vault", "reencrypt", "--tenant", slug)) as { data: unknown[] };
+  expect(rotation.data).toHaveLength(1);
 }
 
 async function driveCrash(): Promise<void> {

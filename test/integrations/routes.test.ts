@@ -345,8 +345,7 @@ describe("PUT /integrations/:id", () => {
       status: "ACTIVE",
     });
     expect(Object.keys(changed.json["secrets"] as object)).toEqual(["apiKey"]);
-    const test = await call(tenant, "POST", `${PATH}/${id}/test`);
-    expect(test.json["passed"]).toBe(true);
+    expect((await call(tenant, "POST", `${PATH}/${id}/test`)).json["passed"]).toBe(true);
     const updated = (await eventsOf(tenant)).filter(({ type }) => type === "integration.updated");
     expect(updated).toHaveLength(1);
     expect((updated[0]!.payload["changedFields"] as string[]).sort()).toEqual([

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { join } from "node:path";
 import { systemContext } from "../../src/domain/context.ts";
 import { followDataKeys } from "../../src/domain/vault/follow-data-keys.ts";
 import { VaultError } from "../../src/domain/vault/data-key.ts";
@@ -15,7 +16,7 @@ import { newId } from "../../src/platform/uuid.ts";
 import { insertTenant } from "../schema/statements.ts";
 import { startTestPostgres, startTestRedis, type TestPostgres, type TestRedis } from "../support/services.ts";
 import { fillSealedColumns, readSecret, secretsOf } from "./sealed-rows.ts";
-import { KEY_1, KEY_2, newProcess } from "./vault-runtime.ts";
+import { KEY_1, KEY_2, newProcess, vaultEnvironment } from "./vault-runtime.ts";
 
 const FIVE_MINUTES_MS = 5 * 60_000;
 
@@ -185,6 +186,34 @@ describe("startReencrypt()", () => {
     const [done] = await runtime.sqlSystem<{ renewed: number; unreadable: number }[]>`
       select renewed::float8 as renewed, unreadable::float8 as unreadable from vault_jobs where tenant_id = ${tenantId}`;
     expect(done).toEqual({ renewed: secrets.length, unreadable: 0 });
+  });
+
+  test("runVaultJobs() in a process that is killed loses nothing, and another one goes on", async () => {
+    const runtime = open();
+    const tenantId = await insertTenant(runtime.sqlSystem);
+    await fillSealedColumns(runtime, tenantId, 350);
+    await startReencrypt(forTenant(runtime, tenantId));
+    const child = Bun.spawn([process.execPath, join(import.meta.dir, "rotation-process.ts")], {
+      env: { ...process.env, ...vaultEnvironment(postgres, redis, KEY_1) },
+      stdout: "ignore",
+      stderr: "inherit",
+    });
+    const renewed = async (): Promise<number> => {
+      const [row] = await runtime.sqlSystem<{ renewed: number }[]>`
+        select renewed::float8 as renewed from vault_jobs where tenant_id = ${tenantId}`;
+      return row!.renewed;
+    };
+    while ((await renewed()) === 0 && child.exitCode === null) await Bun.sleep(2);
+    child.kill("SIGKILL");
+    await child.exited;
+    await runVaultJobs(runtime, () => true);
+    expect(await phaseOf(runtime, tenantId)).toBe("FINAL");
+    const secrets = await secretsOf(runtime, tenantId);
+    expect(await renewed()).toBe(secrets.length);
+    const [active] = (await keysOf(runtime, tenantId)).filter(({ status }) => status === "ACTIVE");
+    expect(new Set(secrets.map(({ sealed }) => keyIdOf(sealed)))).toEqual(
+      new Set([active!.id.replaceAll("-", "")]),
+    );
   });
 
   test("a secret that cannot be opened keeps the old key", async () => {

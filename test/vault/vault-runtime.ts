@@ -13,7 +13,17 @@ export function newProcess(
   options: { keys?: string; nowMs?: () => number } = {},
 ): Runtime {
   const { keys = KEY_1, nowMs } = options;
-  const env = {
+  const env = vaultEnvironment(postgres, redis, keys);
+  return createRuntime(loadConfig(env), "worker", nowMs === undefined ? {} : { clock: { nowMs } });
+}
+
+/** Environment of such a process. */
+export function vaultEnvironment(
+  postgres: TestPostgres,
+  redis: TestRedis,
+  keys: string,
+): Record<string, string> {
+  return {
     DATABASE_URL: postgres.ownerUrl,
     DATABASE_APP_URL: postgres.appUrl,
     DATABASE_SYSTEM_URL: postgres.systemUrl,
@@ -21,5 +31,4 @@ export function newProcess(
     INTEGRATION_ENCRYPTION_KEY: keys,
     LOG_LEVEL: "silent",
   };
-  return createRuntime(loadConfig(env), "worker", nowMs === undefined ? {} : { clock: { nowMs } });
 }

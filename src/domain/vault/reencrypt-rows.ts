@@ -45,10 +45,11 @@ export async function reencryptRows(
         return undefined;
       }
     };
-    // oxlint-disable no-await-in-loop -- one connection, one row after the other
+    // oxlint-disable-next-line no-await-in-loop -- one connection, one row after the other
     const result = await renewColumn(column.form, row.value, { isOld: (id) => retired.has(id), reseal });
-    if (result.renewed > 0) await saveSealedRow(tx, column, { id: row.id, tenantId, value: result.value });
-    // oxlint-enable no-await-in-loop
+    const renewedRow = { id: row.id, tenantId, value: result.value };
+    // oxlint-disable-next-line no-await-in-loop -- as above
+    if (result.renewed > 0) await saveSealedRow(tx, column, renewedRow);
     renewed += result.renewed;
     unreadable += result.unreadable;
   }
