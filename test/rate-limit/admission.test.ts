@@ -192,12 +192,8 @@ describe("admit() queues", () => {
   test("admit() takes tenants of a shared quota in turn, however many wait of each", async () => {
     const providerId = crypto.randomUUID();
     const quotas = [quotaOf({ limit: 4, windowMs: 120, scope: "provider" })];
-    const [flood, calm] = [callOf(), callOf()].map((call) => ({
-      ...call,
-      providerId,
-      quotas,
-      queueTimeoutMs: 20_000,
-    })) as [AdmissionCall, AdmissionCall];
+    const shared = { providerId, quotas, queueTimeoutMs: 20_000 };
+    const [flood, calm] = [callOf(shared), callOf(shared)];
     await exhaust(flood);
     const order: string[] = [];
     const enqueue = (call: AdmissionCall, name: string, count: number): Promise<void>[] =>
@@ -250,9 +246,8 @@ describe("admit() bounds what is under way", () => {
 
   test("admit() bounds all tenants of a provider together", async () => {
     const providerId = crypto.randomUUID();
-    const [first, second] = [1, 2].map(() =>
-      callOf({ providerId, sharedConcurrency: 1, queueTimeoutMs: 20_000 }),
-    ) as [AdmissionCall, AdmissionCall];
+    const shared = { providerId, sharedConcurrency: 1, queueTimeoutMs: 20_000 };
+    const [first, second] = [callOf(shared), callOf(shared)];
     const { lease } = admitted(await admission.admit(first));
     let isIn = false;
     const waiting = admission.admit(second).then((result) => {
