@@ -52,23 +52,10 @@ export async function openEventStream(
   };
   const timers: ReturnType<typeof setTimeout>[] = [];
   let isOver = false;
-  let onRead = (): void => undefined;
-  const hasRoom = (): boolean => (controller.desiredSize ?? 0) >= ROOM_BYTES;
-  const waitForRoom = (): Promise<boolean> => {
-    if (isOver || hasRoom()) return Promise.resolve(!isOver);
-    return new Promise((resolve) => {
-      const settle = (room: boolean): void => {
-        clearTimeout(timer);
-        onRead = () => undefined;
-        resolve(room);
-      };
-      const timer = setTimeout(() => settle(false), ROOM_TIMEOUT_MS);
-      onRead = () => (isOver || hasRoom()) && settle(!isOver);
-    });
-  };
+  const room = new ReaderRoom(() => controller.desiredSize ?? 0);
   const end = (): void => {
     isOver = true;
-    onRead();
+    room.end();
     for (const timer of timers) clearTimeout(timer);
     leave();
   };
@@ -83,7 +70,7 @@ export async function openEventStream(
       start(started) {
         controller = started;
       },
-      pull: () => onRead(),
+      pull: () => room.onRead(),
       cancel: end,
     },
     new ByteLengthQueuingStrategy({ highWaterMark: BUFFER_BYTES_MAX }),
@@ -94,7 +81,7 @@ export async function openEventStream(
     pattern,
     after,
     send: (row) => write(messageOf(row)),
-    waitForRoom,
+    waitForRoom: () => room.wait(),
     close,
   });
   // It may have been let go while it was still joining.
@@ -107,6 +94,37 @@ export async function openEventStream(
   return new Response(stream, {
     headers: { "content-type": "text/event-stream; charset=utf-8", "x-accel-buffering": "no" },
   });
+}
+
+/** Lets a sender wait until its reader has read enough for a page to fit. */
+class ReaderRoom {
+  readonly #freeBytes: () => number;
+  #settle: ((hasRoom: boolean) => void) | undefined;
+
+  constructor(freeBytes: () => number) {
+    this.#freeBytes = freeBytes;
+  }
+
+  /** One wait at a time. @returns false when the reader took too long, or is gone */
+  wait(): Promise<boolean> {
+    if (this.#freeBytes() >= ROOM_BYTES) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.end(), ROOM_TIMEOUT_MS);
+      this.#settle = (hasRoom) => {
+        clearTimeout(timer);
+        this.#settle = undefined;
+        resolve(hasRoom);
+      };
+    });
+  }
+
+  onRead(): void {
+    if (this.#freeBytes() >= ROOM_BYTES) this.#settle?.(true);
+  }
+
+  end(): void {
+    this.#settle?.(false);
+  }
 }
 
 function messageOf(row: LiveEventRow): string {

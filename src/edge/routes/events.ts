@@ -24,6 +24,12 @@ const TypeQuery = t.Optional(
 );
 const time = (description: string) => t.Optional(t.String({ minLength: 1, maxLength: 40, description }));
 
+/** What a publisher may say beside the body. */
+const headersOf = ({ headers }: Request) => ({
+  traceparent: headers.get("traceparent") ?? undefined,
+  idempotencyKey: headers.get("idempotency-key") ?? undefined,
+});
+
 /** `/api/v1/events`: what the platform publishes. Its traffic is bounded by capacity, not by API_RATE_LIMIT. */
 export const eventRoutes = (runtime: Runtime) => {
   const { publishing, liveFeed } = eventServicesOf(runtime);
@@ -32,11 +38,7 @@ export const eventRoutes = (runtime: Runtime) => {
     .post(
       "/",
       ({ body, once, request }) =>
-        once(202, body, (ctx) => {
-          const traceparent = request.headers.get("traceparent") ?? undefined;
-          const idempotencyKey = request.headers.get("idempotency-key") ?? undefined;
-          return publishEvents(ctx, { body, deps: publishing, traceparent, idempotencyKey });
-        }),
+        once(202, body, (ctx) => publishEvents(ctx, { body, deps: publishing, ...headersOf(request) })),
       {
         body: PublishInput,
         response: { 202: PublishAnswer, ...problems(413) },
