@@ -87,7 +87,7 @@ function randomPath(): string {
   return Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString("base64url");
 }
 
-/** An integration of another tenant answers as one that does not exist. */
+/** An integration of another tenant answers as one that does not exist; it is not deleted before the transaction ends. */
 export async function requireIntegration(
   ctx: Context,
   tx: Parameters<typeof insertEndpointRow>[0],
@@ -95,6 +95,6 @@ export async function requireIntegration(
 ): Promise<void> {
   if (integrationId === null) return;
   const rows =
-    await tx`select 1 from integrations where tenant_id = ${ctx.tenantId} and id = ${integrationId} and deleted_at is null`;
+    await tx`select 1 from integrations where tenant_id = ${ctx.tenantId} and id = ${integrationId} and deleted_at is null for share`;
   if (rows.length === 0) throw notFound();
 }
