@@ -24,6 +24,7 @@ export const ERRORS = {
   in_use: { status: 409, title: "It is in use" },
   connection_test_failed: { status: 409, title: "The connection test failed" },
   reauthorization_required: { status: 409, title: "Somebody has to log in with the provider" },
+  not_oauth: { status: 409, title: "The integration has no tokens of this kind" },
   idempotency_in_progress: { status: 409, title: "A request with this Idempotency-Key is being processed" },
   endpoint_disabled: { status: 410, title: "The endpoint is disabled" },
   body_too_large: { status: 413, title: "The body is too large" },
@@ -36,6 +37,7 @@ export const ERRORS = {
   queue_timeout: { status: 429, title: "The provider's limit left no room in time" },
   internal: { status: 500, title: "Something went wrong on our side" },
   unavailable: { status: 503, title: "The hub cannot take this at the moment" },
+  token_unavailable: { status: 503, title: "The provider gives no access token at the moment" },
   circuit_open: { status: 503, title: "The provider fails; calls are stopped for a while" },
   capacity_exceeded: { status: 503, title: "The hub is full at the moment" },
 } as const satisfies Record<string, CatalogueEntry>;

@@ -12,7 +12,7 @@ import type { CreateIntegrationInput, Integration, TestResult } from "./schema.t
 import { sealFields } from "./secret-fields.ts";
 import { nextStatus, type StatusCause } from "./state.ts";
 import { getIntegrationRow, insertIntegrationRow } from "./store.ts";
-import { sealTokens } from "./token-store.ts";
+import { refreshTimeOf, sealTokens } from "./token-store.ts";
 
 const UNIQUE_VIOLATION = "23505";
 
@@ -108,6 +108,7 @@ async function insert(
       oauthTokens:
         tried?.tokens === undefined ? null : await sealTokens(runtime, tx, place, tried.tokens.values),
       oauthExpiresAt: tried?.tokens?.expiresAt ?? null,
+      oauthRefreshAt: refreshTimeOf(tried?.tokens?.expiresAt ?? null),
       status: nextStatus("NEW", cause),
       lastTest: tried?.test ?? null,
       lastTestAt: testedAt,

@@ -25,6 +25,7 @@ export async function removeIntegration(ctx: Context, input: { id: string }): Pr
       apiKeyEncrypted: null,
       oauthTokens: null,
       oauthExpiresAt: null,
+      oauthRefreshAt: null,
     });
     await emitAudit(tx, ctx, { verb: "integration.delete", objectType: "integration", objectId: input.id });
     await publishHubEvents(tx, [

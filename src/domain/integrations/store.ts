@@ -25,6 +25,8 @@ export interface IntegrationRow {
   /** Sealed texts by name. */
   oauthTokens: Record<string, string> | null;
   oauthExpiresAt: Date | null;
+  /** When the tokens are to be replaced. */
+  oauthRefreshAt: Date | null;
   configVersion: number;
   oauthVersion: number;
   status: IntegrationStatus;
@@ -61,6 +63,7 @@ const columns = (sql: Sql | Transaction) => sql`
   p.code as "providerCode", coalesce(v.manifest, p.manifest) as manifest, i.name, i.description, i.config, i.overrides,
   i.environment, i.auth_type as "authType", i.api_key_encrypted as "apiKeyEncrypted",
   i.oauth_tokens as "oauthTokens", i.oauth_expires_at as "oauthExpiresAt",
+  i.oauth_refresh_at as "oauthRefreshAt",
   i.config_version::float8 as "configVersion", i.oauth_version::float8 as "oauthVersion", i.status,
   i.last_successful_call as "lastSuccessfulCall", i.last_error as "lastError", i.last_error_at as "lastErrorAt",
   i.error_count::float8 as "errorCount", i.last_test as "lastTest", i.last_test_at as "lastTestAt",

@@ -22,6 +22,14 @@ interface TokenRow {
   oauthVersion: number;
 }
 
+/** Tokens whose manifest says no other time are replaced this long before their end (specification, business rule 3). */
+const MARGIN_MS = 300_000;
+
+/** When the worker replaces tokens of which only the end is known. */
+export function refreshTimeOf(expiresAt: Date | null): Date | null {
+  return expiresAt === null ? null : new Date(expiresAt.getTime() - MARGIN_MS);
+}
+
 /** Seals tokens for their row, each for the path of its name. */
 export async function sealTokens(
   runtime: VaultRuntime,
@@ -84,12 +92,15 @@ export async function storeTokens(
     version: number;
     values: Readonly<Record<string, string>> | null;
     expiresAt: Date | null;
+    /** When the worker replaces them; five minutes before their end when left out. */
+    refreshAt?: Date | null;
     derived?: Readonly<Record<string, string>>;
   },
 ): Promise<number | undefined> {
+  const { expiresAt, refreshAt = refreshTimeOf(expiresAt) } = input;
   const sealed = input.values === null ? null : tx.json(await sealTokens(runtime, tx, input, input.values));
   const [row] = await tx<{ version: number }[]>`
-    update integrations set oauth_tokens = ${sealed}, oauth_expires_at = ${input.expiresAt},
+    update integrations set oauth_tokens = ${sealed}, oauth_expires_at = ${expiresAt}, oauth_refresh_at = ${refreshAt},
       config = config || ${tx.json(input.derived ?? {})}, oauth_version = oauth_version + 1,
       config_version = config_version + ${input.derived === undefined ? 0 : 1}::int, updated_at = now()
     where tenant_id = ${input.tenantId} and id = ${input.id} and deleted_at is null and oauth_version = ${input.version}

@@ -162,6 +162,7 @@ async function planConfig(
   if (isKept) return;
   plan.values.oauthTokens = null;
   plan.values.oauthExpiresAt = null;
+  plan.values.oauthRefreshAt = null;
   plan.needsLogIn = isLogIn;
 }
 

@@ -21,6 +21,8 @@ export interface EgressRequest {
    * answer is then replaced once, as it most likely timed out on the receiver's side.
    */
   repeatable?: boolean;
+  /** On a connection of its own: one that was kept may be closed already, and nobody knows then what arrived. */
+  fresh?: boolean;
   /** Most requests with this key in flight, asked for each; a quarter of all slots when left out. */
   slots?(): number;
   /** Asked once a slot is free: false when the target has failed meanwhile and the request is not to be sent. */

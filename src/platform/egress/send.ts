@@ -138,7 +138,7 @@ export class Sender {
       progress,
       keptMax: request.responseBytesMax ?? RESPONSE_BYTES_MAX,
     };
-    let connection = destination.takeIdle(addresses, progress.startedAt);
+    let connection = request.fresh ? undefined : destination.takeIdle(addresses, progress.startedAt);
     for (;;) {
       // oxlint-disable-next-line no-await-in-loop -- the second round is for a kept connection that was closed
       const ready = connection ?? (await this.#connect(work));

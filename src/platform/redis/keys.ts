@@ -177,6 +177,11 @@ export function jobLeaseKey(job: string): string {
   return `hub:lease:job:${job}`;
 }
 
+/** HASH holder, token, expiresAtMs: the one process that replaces an integration's tokens; stays, as above. */
+export function oauthLeaseKey(integrationId: string): string {
+  return `hub:lease:oauth:${integrationId}`;
+}
+
 /** Pub/sub channel for `<kind>:<id>` of changed configuration; may lose messages, so caches also expire. */
 export const INVALIDATION_CHANNEL = "hub:invalidate";
 
