@@ -51,13 +51,14 @@ interface Field {
 export async function createSubscriptions(
   { hub, receiver }: Pick<Field, "hub" | "receiver">,
   options: { slug: string; paths: readonly string[] },
-): Promise<{ tenant: Tenant; types: string[] }> {
+): Promise<{ tenant: Tenant; types: string[]; ids: string[] }> {
   const tenant = await createTenant(hub, options.slug);
   const types = options.paths.map((_, index) => `bench.type-${index}`);
+  const ids: string[] = [];
   for (const [index, path] of options.paths.entries()) {
-    await subscribe(hub, tenant, { type: types[index]!, url: `${receiver.baseUrl}${path}` });
+    ids.push(await subscribe(hub, tenant, { type: types[index]!, url: `${receiver.baseUrl}${path}` }));
   }
-  return { tenant, types };
+  return { tenant, types, ids };
 }
 
 /** The hub with so many subscriptions; each event matches one of them. */
