@@ -57,7 +57,7 @@ export async function attemptDelivery(
   const payload = making instanceof Promise ? await making : making;
   if (!payload.ok) {
     if (payload.again) return { notMadeBecause: payload.message };
-    return refusedBefore(subscription, payload.code, payload.message);
+    return refusedBefore(subscription, payload.code, payload.message, payload.retryable);
   }
   const { body } = payload;
   const signable = {

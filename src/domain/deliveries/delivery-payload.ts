@@ -3,10 +3,15 @@ import { resolveTemplate } from "../transformations/resolve-template.ts";
 import type { CompiledSubscription } from "../subscriptions/compiled-subscription.ts";
 import type { DeliveryEvent } from "./delivery-work.ts";
 
-/** The body of a delivery, or why there is none. `again`: the pool is busy, nothing is wrong with the template. */
+/**
+ * The body of a delivery, or why there is none. `again`: it was not tried, as the pool is busy or rests the template after
+ * time-outs. `retryable`: another attempt may succeed.
+ */
 export type DeliveryPayload =
   | { ok: true; body: Uint8Array; isStandard: boolean }
-  | { ok: false; again: boolean; code: string; message: string };
+  | { ok: false; again: boolean; retryable: boolean; code: string; message: string };
+
+const NOT_TRIED: ReadonlySet<string> = new Set(["transform_busy", "transform_paused"]);
 
 /** The payload without a template: `{ "id", "type", "timestamp", "data" }` (Standard Webhooks, "Payload structure"). */
 export function standardPayload(event: DeliveryEvent): Uint8Array {
@@ -40,14 +45,17 @@ async function fillTemplate(
   standard: Uint8Array,
 ): Promise<DeliveryPayload> {
   const resolved = resolveTemplate(template);
-  if (!resolved.ok) return { ok: false, again: false, code: resolved.code, message: resolved.message };
+  if (!resolved.ok) {
+    return { ok: false, again: false, retryable: false, code: resolved.code, message: resolved.message };
+  }
   const outcome = await pool().evaluate({
     key: subscription.id,
     expression: resolved.expression,
     input: Buffer.from(standard).toString(),
   });
   if (!outcome.ok) {
-    return { ok: false, again: outcome.retryable, code: outcome.code, message: outcome.message };
+    const { code, message, retryable } = outcome;
+    return { ok: false, again: NOT_TRIED.has(code), retryable, code, message };
   }
   return { ok: true, body: Buffer.from(textOf(outcome.output, subscription.contentType)), isStandard: false };
 }
