@@ -194,6 +194,7 @@ export class DeliveryEngine {
     return new DeliveryFinisher({
       runtime,
       scripts: this.scripts,
+      isCluster: "nodes" in this.#client,
       onStored: (attempts) => this.#turns.free(attempts),
       settle: ({ owned, delivery }) => this.#sessions.get(owned)?.settle(delivery),
       onDisabled: ({ tenantId, subscriptionId }) => this.#changed(`${tenantId}/${subscriptionId}`),

@@ -1,20 +1,20 @@
 import { publishInvalidation } from "../../platform/invalidation.ts";
-import { deliveryKeys, deliveryOrderKey, deliveryQueueKey } from "../../platform/redis/keys.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import type { Transaction } from "../context.ts";
 import { type HubEvent, isUnwanted, publishHubEvents } from "../events/publish-hub-event.ts";
 import { type AttemptRow, insertAttempts } from "./attempt-writer.ts";
-import { hashOrder } from "./delivery-id.ts";
 import type { DeliveryScripts } from "./delivery-scripts.ts";
 import type { FinishedDelivery, OwnedPartition } from "./delivery-work.ts";
 import { countFailures, type DisabledSubscription } from "./failure-counts.ts";
+import { finishArguments, type FinishedPartition } from "./finish-arguments.ts";
 import { deleteOpenDeliveries, type OpenDelivery, writeOpenDeliveries } from "./open-delivery-store.ts";
-import { BLOCKED, HELD } from "./scores.ts";
 import { SubscriptionCounters } from "./subscription-counters.ts";
 
 export interface DeliveryFinisherOptions {
   runtime: Runtime;
   scripts: DeliveryScripts;
+  /** Redis is a Cluster. */
+  isCluster: boolean;
   /** So many attempts are stored, or another process's to repeat. */
   onStored(attempts: number): void;
   /** The delivery is written and booked, or another process's now: it leaves this process's memory. */
@@ -29,13 +29,21 @@ export interface DeliveryFinisherOptions {
 
 const BATCH_ROWS_MAX = 500;
 /**
- * Every result keeps a slot until it is committed, so little is waited for: this long for company while nothing is being
- * written, and for so many rows while something is.
+ * Every result keeps a slot until it is committed, so under load a write begins as soon as so many rows wait. Where fewer
+ * come, they wait this long for company: a commit is a sync of the disk, and each one delays what others sync.
  */
-const GATHER_MS = 2;
-const WORTH_A_WRITE_ROWS = 24;
-/** Transactions at a time: while one waits for its commit's sync, the next is composed. */
-const WRITES_MAX = 2;
+const WORTH_A_WRITE_ROWS = 20;
+const GATHER_MS = 8;
+/** An ordering key goes on once its delivery is booked. */
+const GATHER_ORDERED_MS = 1;
+/**
+ * What is committed may wait so long for its booking, or for so many others: nobody waits for its end, the next owner
+ * would find it in Postgres, and Redis syncs its file at each call.
+ */
+const BOOK_WAIT_MS = 25;
+const BOOK_ROWS = 200;
+/** Transactions at a time: while one waits for its commit's sync, the next ones join that sync or are composed. */
+const WRITES_MAX = 3;
 const RETRY_WAIT_MS = 500;
 
 /**
@@ -49,7 +57,12 @@ export class DeliveryFinisher {
   #waiting: FinishedDelivery[] = [];
   #firstAtMs = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #timerAtMs = 0;
   #writes = 0;
+  /** The last transaction that counts failures. */
+  #counting: Promise<unknown> = Promise.resolve();
+  #unbooked: FinishedDelivery[] = [];
+  #bookTimer: ReturnType<typeof setTimeout> | undefined;
   #bookings = 0;
 
   constructor(options: DeliveryFinisherOptions) {
@@ -62,16 +75,31 @@ export class DeliveryFinisher {
     if (this.#waiting.length === 0) this.#firstAtMs = performance.now();
     this.#waiting.push(finished);
     if (this.#waiting.length >= WORTH_A_WRITE_ROWS) this.#flush();
-    else if (this.#writes === 0) this.#timer ??= setTimeout(() => this.#flush(), GATHER_MS);
+    else if (isOrdered(finished)) this.#flushWithin(GATHER_ORDERED_MS);
+    else this.#flushWithin(GATHER_MS);
   }
 
-  /** Resolves when everything taken so far is written, or `timeoutMs` is over. */
+  /** Resolves when everything taken so far is written and booked, or `timeoutMs` is over. */
   async drain(timeoutMs: number): Promise<void> {
     const deadline = performance.now() + timeoutMs;
-    this.#flush();
-    const isBusy = (): boolean => this.#writes > 0 || this.#bookings > 0 || this.#waiting.length > 0;
-    while (isBusy() && performance.now() < deadline) await Bun.sleep(5);
+    const isBusy = (): boolean =>
+      this.#waiting.length + this.#writes + this.#unbooked.length + this.#bookings > 0;
+    while (isBusy() && performance.now() < deadline) {
+      this.#flush();
+      this.#bookAll();
+      await Bun.sleep(5);
+    }
     await this.#counters.flush();
+  }
+
+  #flushWithin(waitMs: number): void {
+    const dueAtMs = performance.now() + waitMs;
+    if (this.#timer !== undefined) {
+      if (this.#timerAtMs <= dueAtMs) return;
+      clearTimeout(this.#timer);
+    }
+    this.#timerAtMs = dueAtMs;
+    this.#timer = setTimeout(() => this.#flush(), waitMs);
   }
 
   #flush(): void {
@@ -88,19 +116,39 @@ export class DeliveryFinisher {
   async #write(batch: readonly FinishedDelivery[], firstAtMs: number): Promise<void> {
     const { onBatch, onStored, settle } = this.#options;
     this.#writes++;
-    this.#bookings++;
     const written = await this.#commit(batch);
     this.#writes--;
     onStored(batch.filter(({ attempt }) => attempt !== undefined).length);
     onBatch(written.length, performance.now() - firstAtMs);
-    if (this.#writes === 0 || this.#waiting.length >= WORTH_A_WRITE_ROWS) this.#flush();
+    if (this.#waiting.length > 0 && this.#timer === undefined) this.#flush();
     this.#counters.count(written);
+    // What is not written is another process's now, and nothing of it is booked here.
+    const kept = new Set(written.map(({ delivery }) => delivery));
+    for (const one of batch) if (!kept.has(one.delivery)) settle(one);
+    this.#unbooked.push(...written);
+    if (this.#unbooked.length >= BOOK_ROWS || written.some(isUrgent)) this.#bookAll();
+    else this.#bookTimer ??= setTimeout(() => this.#bookAll(), BOOK_WAIT_MS);
+  }
+
+  #bookAll(): void {
+    clearTimeout(this.#bookTimer);
+    this.#bookTimer = undefined;
+    const batch = this.#unbooked;
+    this.#unbooked = [];
+    if (batch.length > 0) void this.#bookBatch(batch);
+  }
+
+  async #bookBatch(batch: readonly FinishedDelivery[]): Promise<void> {
+    const { isCluster, settle } = this.#options;
+    this.#bookings++;
     // Booked before the queue has it, it would be marked as taken for good.
     await Promise.allSettled(new Set(batch.map(({ delivery }) => delivery.enqueued)));
     // What goes back to its queue may be taken again as soon as the queue has it, so memory lets go of it before.
     for (const one of batch) if (!("outcome" in one.leaves)) settle(one);
-    const byPartition = Map.groupBy(written, ({ owned }) => owned);
-    await Promise.all([...byPartition].map(([owned, group]) => this.#book(owned, group)));
+    const byPartition = [...Map.groupBy(batch, ({ owned }) => owned)];
+    // On a Cluster partitions may be on different servers; else one call costs less than one for each.
+    const calls = isCluster ? byPartition.map((one) => [one]) : [byPartition];
+    await Promise.all(calls.map((partitions) => this.#book(partitions)));
     for (const one of batch) if ("outcome" in one.leaves) settle(one);
     this.#bookings--;
   }
@@ -114,7 +162,9 @@ export class DeliveryFinisher {
         // One statement is a transaction of its own and saves the two round trips around it.
         if (batch.every(isAttemptOnly)) await insertAttempts(runtime.sqlSystem, batch.flatMap(attemptRow));
         else {
-          const disabled = await runtime.sqlSystem.begin((tx) => this.#writeRows(tx, batch));
+          const disabled = await this.#inTurn(() =>
+            runtime.sqlSystem.begin((tx) => this.#writeRows(tx, batch)),
+          );
           await this.#announce(disabled as DisabledSubscription[]);
         }
         return [...batch];
@@ -140,6 +190,13 @@ export class DeliveryFinisher {
         if (!batch.some(({ owned }) => owned.lease.isHeld())) return [];
       }
     }
+  }
+
+  /** A success that overtook a failure of its subscription would leave that counted. */
+  #inTurn<T>(write: () => Promise<T>): Promise<T> {
+    const written = this.#counting.then(write);
+    this.#counting = written.catch(() => undefined);
+    return written;
   }
 
   async #writeRows(tx: Transaction, batch: readonly FinishedDelivery[]): Promise<DisabledSubscription[]> {
@@ -172,20 +229,33 @@ export class DeliveryFinisher {
   }
 
   /** Moves the queues; as long as Redis is away it is tried again. */
-  async #book(owned: OwnedPartition, batch: readonly FinishedDelivery[]): Promise<void> {
+  async #book(partitions: readonly FinishedPartition[]): Promise<void> {
     const { runtime, scripts, onFenced } = this.#options;
-    const { keys, args } = finishArguments(owned, batch);
+    const { keys, args } = finishArguments(partitions);
     for (;;) {
       try {
-        if (Number(await scripts.finish(keys, args)) === -1) onFenced(owned);
+        const booked = (await scripts.finish(keys, args)) as number[];
+        for (const [index, [owned]] of partitions.entries()) if (booked[index] === -1) onFenced(owned);
         return;
       } catch (error) {
-        runtime.log.warn({ err: error, partition: owned.partition }, "deliveries not booked, trying again");
+        runtime.log.warn(
+          { err: error, partitions: partitions.length },
+          "deliveries not booked, trying again",
+        );
         await Bun.sleep(RETRY_WAIT_MS);
-        if (!owned.lease.isHeld()) return;
+        if (!partitions.some(([owned]) => owned.lease.isHeld())) return;
       }
     }
   }
+}
+
+function isOrdered({ delivery }: FinishedDelivery): boolean {
+  return delivery.isOrdered && delivery.event.orderingKey !== undefined;
+}
+
+/** The next delivery of its key waits for it, or it is to be taken again. */
+function isUrgent(finished: FinishedDelivery): boolean {
+  return !("outcome" in finished.leaves) || isOrdered(finished);
 }
 
 /** Nothing to write: it goes back to its queue, or Postgres has it already. */
@@ -309,33 +379,4 @@ function hubEvent({ delivery, tenantId, attempt, leaves }: FinishedDelivery): Hu
       ...(event.traceparent === undefined ? {} : { traceparent: event.traceparent }),
     },
   ];
-}
-
-/** Keys and arguments of finish.lua. */
-function finishArguments(
-  { partition, token }: OwnedPartition,
-  batch: readonly FinishedDelivery[],
-): { keys: string[]; args: (string | number)[] } {
-  const { owner, due, ledger } = deliveryKeys(partition);
-  const keys = [owner, due, ledger];
-  const bySubscription = Map.groupBy(batch, ({ delivery }) => delivery.subscriptionId);
-  const args: (string | number)[] = [token, BLOCKED, HELD, bySubscription.size];
-  for (const [subscriptionId, group] of bySubscription) {
-    const queue = keys.push(deliveryQueueKey(partition, subscriptionId));
-    args.push(subscriptionId, group[0]!.tenantId, queue, group.length);
-    const orderKeys = new Map<string, number>();
-    for (const { delivery, leaves } of group) {
-      let order = 0;
-      const { orderingKey } = delivery.event;
-      if (delivery.isOrdered && orderingKey !== undefined) {
-        order =
-          orderKeys.get(orderingKey) ??
-          keys.push(deliveryOrderKey(partition, hashOrder(subscriptionId, orderingKey)));
-        orderKeys.set(orderingKey, order);
-      }
-      const dueMs = "outcome" in leaves ? "" : leaves.dueMs === "now" ? "n" : leaves.dueMs;
-      args.push(delivery.member, "outcome" in leaves ? leaves.outcome : "", dueMs, order);
-    }
-  }
-  return { keys, args };
 }

@@ -3,6 +3,8 @@ import type { Lane } from "./lane.ts";
 
 /** What is beyond these bounds is loaded from Postgres when its turn comes. An event counts for each of its deliveries. */
 const DELIVERIES_MAX = 10_000;
+/** Of one lane: one that hangs leaves room for others. */
+const LANE_DELIVERIES_MAX = 4_000;
 const BYTES_MAX = 64 * 1024 * 1024;
 
 /**
@@ -21,7 +23,7 @@ export class FreshDeliveries {
     if (this.#count >= DELIVERIES_MAX || this.#bytes >= BYTES_MAX || lane.isParked) return;
     let kept = this.#byLane.get(lane);
     if (kept === undefined) this.#byLane.set(lane, (kept = new Map()));
-    if (kept.has(delivery.member)) return;
+    if (kept.size >= LANE_DELIVERIES_MAX || kept.has(delivery.member)) return;
     kept.set(delivery.member, delivery);
     this.#count++;
     this.#bytes += delivery.event.data.length;

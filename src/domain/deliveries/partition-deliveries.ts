@@ -26,7 +26,6 @@ export interface PartitionDeps {
   events: EventShelf;
   turns: LaneTurns;
   memory: HeldMemory;
-  /** In their queues, and known without Postgres. */
   fresh: FreshDeliveries;
   /** Takes what is decided without an attempt. */
   finish(finished: FinishedDelivery): void;
@@ -38,7 +37,7 @@ const ERROR_WAIT_MS = 500;
 /** Subscriptions of one look, and deliveries of one take. */
 const POLL_SUBSCRIPTIONS = 200;
 const TAKE_MAX = 500;
-/** A subscription that cannot take more is looked at again after this time, or when it has room. */
+/** A subscription that cannot take more is looked at again after this time, or when it has room; only where many are due. */
 const POSTPONE_MS = 500;
 /** How often held subscriptions are looked at, in case the message of a resume was lost. */
 const HELD_LOOK_MS = 1_000;
@@ -220,7 +219,8 @@ export class PartitionDeliveries implements PartitionSession {
       }
     }
     await this.#take(lanes);
-    await reindexQueues(this.#deps.scripts, this.owned, postponed);
+    // A few may be seen again at every look: each call that writes is a sync that delays others.
+    if (ids.length > POLL_SUBSCRIPTIONS / 4) await reindexQueues(this.#deps.scripts, this.owned, postponed);
     return ids.length;
   }
 
@@ -252,10 +252,7 @@ export class PartitionDeliveries implements PartitionSession {
           lane.held.add(member);
           const fresh = this.#deps.fresh.take(lane, member);
           if (fresh === undefined) taken.push({ lane, member });
-          else {
-            this.#deps.memory.add(fresh);
-            lane.push(fresh);
-          }
+          else this.accept(lane, fresh);
         }
       }
       await this.#load(taken);
@@ -287,14 +284,9 @@ export class PartitionDeliveries implements PartitionSession {
   }
 
   #undelivered(lane: Lane, delivery: Delivery, leaves: FinishedDelivery["leaves"]): FinishedDelivery {
-    return {
-      owned: this.owned,
-      tenantId: lane.tenantId,
-      delivery,
-      attempt: undefined,
-      leaves,
-      mayClearFailures: false,
-    };
+    const { owned } = this;
+    const { tenantId } = lane;
+    return { owned, tenantId, delivery, attempt: undefined, leaves, mayClearFailures: false };
   }
 
   /** Reads the settings of a lane that was given deliveries before anybody knew them. */

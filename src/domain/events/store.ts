@@ -30,13 +30,13 @@ export interface StoredEvent {
 
 /**
  * Inserts events in one statement. A row that is there already (the same tenant, id and time of acceptance) stays, so a
- * repeated batch changes nothing. Large data moves from `large_bodies` into the row.
+ * repeated batch changes nothing. Large data moves from `large_bodies` into the row, by a second statement.
  *
- * @param tx role hub_system
+ * @param sql role hub_system; a transaction where there is large data
  * @param events as decoded from their entries; `matched`: subscriptions that they were given to
  */
 export async function insertEvents(
-  tx: Transaction,
+  sql: Sql | Transaction,
   events: readonly { message: EventMessage; data: string | undefined; matched?: number }[],
 ): Promise<void> {
   if (events.length === 0) return;
@@ -45,7 +45,7 @@ export async function insertEvents(
     quotedArrayText(messages.map((message) => new Date(pick(message)).toISOString()));
   const texts = (pick: (message: EventMessage) => string | undefined): string =>
     quotedArrayText(messages.map((message) => pick(message) ?? null));
-  await tx`
+  await sql`
     insert into events (id, tenant_id, type, source, external_id, ordering_key, schema_version, payload, payload_size,
                         correlation_id, traceparent, occurred_at, created_at, matched)
     select e.id, e.tenant_id, e.type, e.source, e.external_id, e.ordering_key, e.schema_version,
@@ -73,7 +73,7 @@ export async function insertEvents(
     on conflict do nothing`;
   const largeIds = messages.flatMap(({ largeBodyId }) => largeBodyId ?? []);
   if (largeIds.length > 0) {
-    await tx`delete from large_bodies where receipt_id = any(${plainArrayText(largeIds)}::text::uuid[])`;
+    await sql`delete from large_bodies where receipt_id = any(${plainArrayText(largeIds)}::text::uuid[])`;
   }
 }
 

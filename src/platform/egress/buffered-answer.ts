@@ -1,5 +1,6 @@
 import { AnswerHeaders } from "./answer-headers.ts";
 import { decodeAnswer } from "./decode-answer.ts";
+import type { ReadAnswer } from "./exchange.ts";
 import type { Progress } from "./progress.ts";
 import type { AnswerSink } from "./response-parser.ts";
 
@@ -12,14 +13,6 @@ const TIMEOUT = /(?:^|[\s,;])timeout=(\d{1,6})/i;
 const NOTHING = new Uint8Array(0);
 
 const NO_HEADERS = new AnswerHeaders();
-
-/** What was read of an answer, its body decoded. */
-export interface ReadAnswer {
-  status: number;
-  headers: AnswerHeaders;
-  body: Uint8Array;
-  bodyTruncated: boolean;
-}
 
 /** An answer read into memory up to a bound. */
 export class BufferedAnswer implements AnswerSink {

@@ -60,6 +60,14 @@ export type EgressErrorCode =
   | "request_invalid"
   | "aborted";
 
+/** What was read of an answer, its body decoded; a plain body of more than `responseBytesMax` is cut off. */
+export interface ReadAnswer {
+  status: number;
+  headers: AnswerHeaders;
+  body: Uint8Array;
+  bodyTruncated: boolean;
+}
+
 interface Exchange {
   timings: EgressTimings;
   /** Address that was called, where it came so far. */
@@ -70,14 +78,8 @@ interface Exchange {
 export type EgressResult =
   /** `mayStart` said no. */
   | { kind: "withheld" }
-  /** A complete answer; a plain body of more than `responseBytesMax` is cut off. */
-  | (Exchange & {
-      kind: "response";
-      status: number;
-      headers: AnswerHeaders;
-      body: Uint8Array;
-      bodyTruncated: boolean;
-    })
+  /** A complete answer. */
+  | (Exchange & ReadAnswer & { kind: "response" })
   /** The address may not be called; nothing was connected. */
   | (Exchange & { kind: "refused"; code: Refusal["code"]; message: string })
   /** No complete answer in time. `sent`: some byte of the request may have left; `status`: of an answer begun. */

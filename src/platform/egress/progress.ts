@@ -1,6 +1,5 @@
 import type { Refusal } from "./address-policy.ts";
-import type { ReadAnswer } from "./buffered-answer.ts";
-import type { EgressErrorCode, EgressPhase, EgressResult, EgressTimings } from "./exchange.ts";
+import type { EgressErrorCode, EgressPhase, EgressResult, EgressTimings, ReadAnswer } from "./exchange.ts";
 
 /** Where one exchange stands, and its result in every way that it can end without an answer. */
 export class Progress {
