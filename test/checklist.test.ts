@@ -128,8 +128,14 @@ const CHECKLIST: readonly Line[] = [
   {
     section: "Integration Tests",
     line: "Provider connectivity",
-    proofs: [],
-    open: "providers and the gateway",
+    proofs: [
+      [
+        "providers/provider-requests.test.ts",
+        "%s, %s (%s): method, URL, headers and body are what the documents say",
+      ],
+      ["providers/provider-requests.test.ts", "the server refuses what differs in one header"],
+      ["providers/environments.test.ts", "%s: no address of the sandbox leads to production"],
+    ],
   },
   {
     section: "E2E Tests",
