@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { BUILT_IN_PROVIDERS } from "../../src/domain/providers/built-in-providers.ts";
-import { manifestOf } from "../../src/domain/providers/load-provider.ts";
 import { builtInProviderId } from "../../src/domain/providers/provider-id.ts";
 import { storeBuiltIns } from "../../src/domain/providers/store-built-ins.ts";
 import { newId } from "../../src/platform/uuid.ts";
@@ -204,13 +203,11 @@ describe("PUT /api/v1/integrations/providers/:code", () => {
     const changed = await call("PUT", "/ACME_TMS", { fields, headers: { "X-Region": "{region}" } });
     expect(changed.json).toMatchObject({ version: 2, integrationsKept: 1 });
     expect([await pinOf(plain), await pinOf(rich)]).toEqual([1, null]);
-    const newest = customManifest({ fields });
-    const used = await manifestOf(hub.runtime.sqlSystem, {
-      providerId: String(json["id"]),
-      newest,
-      pinned: await pinOf(plain),
-    });
-    expect(used).toEqual(customManifest());
+    const [used] = await hub.runtime.sqlSystem<{ manifest: unknown }[]>`
+      select v.manifest from integration_provider_versions v
+      join integrations i on i.provider_id = v.provider_id and i.provider_version = v.version
+      where i.id = ${plain}`;
+    expect(used?.manifest).toEqual(customManifest());
     await call("PUT", "/ACME_TMS", { name: "Third" });
     expect([await pinOf(plain), await pinOf(rich)]).toEqual([1, null]);
   });

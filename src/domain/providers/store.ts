@@ -82,12 +82,12 @@ const COLUMNS = `id, tenant_id as "tenantId", code, version, manifest, created_a
 
 /** The provider of a code as the tenant sees it: its own, else the built-in one. */
 export async function findProvider(
-  sql: Sql | Transaction,
+  tx: Transaction,
   tenantId: string,
   code: string,
 ): Promise<ProviderRow | undefined> {
-  const [row] = await sql<ProviderRow[]>`
-    select ${sql.unsafe(COLUMNS)} from integration_providers
+  const [row] = await tx<ProviderRow[]>`
+    select ${tx.unsafe(COLUMNS)} from integration_providers
     where code = ${code} and (tenant_id = ${tenantId} or tenant_id is null) and deleted_at is null
     order by tenant_id nulls last
     limit 1`;
@@ -172,20 +172,6 @@ export async function replaceManifest(
     returning p.id, p.tenant_id as "tenantId", p.code, p.version, p.manifest, p.created_at as "createdAt",
       p.updated_at as "updatedAt"`;
   return row!;
-}
-
-/** The manifest of an earlier version of a provider; undefined when there is no such version. */
-export async function findManifestVersion(
-  sql: Sql | Transaction,
-  providerId: string,
-  version: number,
-): Promise<ProviderManifest | undefined> {
-  const [row] = await sql<{ manifest: ProviderManifest }[]>`
-    select manifest from integration_provider_versions where provider_id = ${providerId} and version = ${version}
-    union all
-    select manifest from integration_providers where id = ${providerId} and version = ${version}
-    limit 1`;
-  return row?.manifest;
 }
 
 /** What of an integration decides whether it can use another manifest. */
