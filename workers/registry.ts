@@ -3,6 +3,7 @@ import { deliveries } from "./deliveries.ts";
 import { events } from "./events.ts";
 import { fanOut } from "./fan-out.ts";
 import { inbound } from "./inbound.ts";
+import { oauth } from "./oauth.ts";
 import { retention } from "./retention.ts";
 import { scheduler } from "./scheduler.ts";
 
@@ -23,4 +24,12 @@ export interface Consumer {
 }
 
 /** Everything that a worker process does, in the order of starting. */
-export const CONSUMERS: readonly Consumer[] = [inbound, deliveries, fanOut, events, scheduler, retention];
+export const CONSUMERS: readonly Consumer[] = [
+  inbound,
+  deliveries,
+  fanOut,
+  events,
+  oauth,
+  scheduler,
+  retention,
+];

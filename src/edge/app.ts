@@ -18,6 +18,7 @@ import { eventRoutes } from "./routes/events.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { integrationRoutes } from "./routes/integrations.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
+import { oauthPageRoutes, oauthRoutes } from "./routes/oauth.ts";
 import { providerRoutes } from "./routes/providers.ts";
 import { receiptRoutes } from "./routes/receipts.ts";
 import { serviceRoutes } from "./routes/services.ts";
@@ -62,6 +63,8 @@ export function createApp(runtime: Runtime, ingress?: AcceptDeps) {
     .use(webhookSubscriptionRoutes(runtime))
     .use(webhookDeliveryRoutes(runtime))
     .use(integrationRoutes(runtime))
+    .use(oauthRoutes(runtime))
+    .use(oauthPageRoutes(runtime))
     .use(providerRoutes(runtime))
     .use(apiLogRoutes(runtime))
     .use(docsRoutes(() => createDocument(registered, runtime.config.publicUrl)));

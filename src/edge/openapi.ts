@@ -143,8 +143,8 @@ function responseOf(status: number, schema: JsonSchema): Operation["responses"][
   const plain = plainSchema(schema);
   const description = String(plain["description"] ?? (status < 300 ? "Done." : "Refused."));
   if (plain["type"] === "void" || plain["type"] === "null") return { description };
-  const mediaType =
-    status >= 400 ? "application/problem+json" : String(plain["contentMediaType"] ?? "application/json");
+  const usual = status >= 400 ? "application/problem+json" : "application/json";
+  const mediaType = String(plain["contentMediaType"] ?? usual);
   delete plain["contentMediaType"];
   return { description, content: { [mediaType]: { schema: plain } } };
 }

@@ -3,6 +3,8 @@ export const PUBLIC_ROUTES: Readonly<Record<string, string>> = {
   "GET /health/live": "asked by supervisors, tells only that the process answers",
   "GET /health/ready": "asked by load balancers, tells what is wrong by name, never an address",
   "GET /metrics": "scraped by Prometheus, carries no tenant labels",
+  "GET /oauth/start/:ticket": "a one-time ticket of 256 bits is the credential; for browsers",
+  "GET /oauth/callback": "the provider's redirect; demands the state and the cookie of the log-in",
   "GET /docs": "the API's description is no secret",
   "GET /docs/style.css": "its style sheet",
   "GET /openapi.json": "the same for programs",

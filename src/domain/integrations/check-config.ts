@@ -100,7 +100,7 @@ function unknownFields(manifest: ProviderManifest, given: Readonly<Record<string
 }
 
 /** What is wrong with a value; the value itself is never told, because it may be a secret. */
-function valueFault(field: InputField, value: unknown, policy: AddressPolicy): string | undefined {
+export function valueFault(field: InputField, value: unknown, policy: AddressPolicy): string | undefined {
   const isNumber = field.type === "integer";
   if (isNumber) return Number.isSafeInteger(value) ? enumFault(field, String(value)) : "must be an integer";
   if (field.type === "boolean") return typeof value === "boolean" ? undefined : "must be true or false";

@@ -108,6 +108,17 @@ export async function storeTokens(
   return row?.version;
 }
 
+/** Tells the worker to leave tokens alone until later; without effect on tokens that are not replaced by it. */
+export async function postponeRefresh(
+  sql: Sql | Transaction,
+  owner: { id: string; tenantId: string },
+  until: Date,
+): Promise<void> {
+  await sql`
+    update integrations set oauth_refresh_at = ${until}
+    where tenant_id = ${owner.tenantId} and id = ${owner.id} and oauth_refresh_at is not null`;
+}
+
 function placeOf({ id, tenantId }: { id: string; tenantId: string }, name: string): SecretPlace {
   return { tenantId, table: INTEGRATION_TABLE, rowId: id, column: "oauth_tokens", path: `/${name}` };
 }
