@@ -129,12 +129,9 @@ const CHECKLIST: readonly Line[] = [
     section: "Integration Tests",
     line: "Provider connectivity",
     proofs: [
-      [
-        "providers/provider-requests.test.ts",
-        "%s, %s (%s): method, URL, headers and body are what the documents say",
-      ],
+      ["providers/provider-requests.test.ts", "are all there: a verify request or the log-in's own"],
       ["providers/provider-requests.test.ts", "the server refuses what differs in one header"],
-      ["providers/environments.test.ts", "%s: no address of the sandbox leads to production"],
+      ["providers/environments.test.ts", "overrides cannot send a sandbox to production"],
     ],
   },
   {
