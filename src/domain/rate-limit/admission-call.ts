@@ -32,6 +32,8 @@ export interface AdmissionScope {
   /** Id of the provider's row, which tells a tenant's own provider from a built-in one of the same code. */
   providerId: string;
   environment: string;
+  /** Its calls to the provider's fallback server have a circuit and counts of their own. */
+  route?: "fallback" | undefined;
 }
 
 /** One call that wants to go out. */

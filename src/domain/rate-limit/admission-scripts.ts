@@ -92,20 +92,22 @@ export function admitArguments(
   ];
 }
 
-/** ARGV of `finish`. */
-export function finishArguments(
-  call: AdmissionCall,
-  end: { member: string; lease: AdmissionLease; result: CallResult; nowMs: number },
-): (string | number)[] {
+/** KEYS and ARGV of `finish`; of the quotas only those that it changes. */
+export function finishParts(
+  { call, admittedAtMs, takenUnits }: AdmissionLease,
+  end: { member: string; result: CallResult; nowMs: number },
+): { keys: string[]; args: (string | number)[] } {
   const { result } = end;
+  const isUnsent = result.isSent === false;
   const whole = (value: number | undefined, max = Number.MAX_SAFE_INTEGER): number | "" =>
     value === undefined || !Number.isFinite(value) ? "" : Math.min(Math.max(0, Math.floor(value)), max);
   const reports = new Map((result.reports ?? []).map((report) => [report.quota, report]));
-  return [
+  const quotas = call.quotas.filter(({ name }) => isUnsent || reports.has(name));
+  const args = [
     end.member,
     result.outcome,
-    flag(result.isSent === false),
-    end.lease.admittedAtMs,
+    flag(isUnsent),
+    admittedAtMs,
     call.circuit.failureThreshold,
     call.circuit.successThreshold,
     whole(result.retryAfterMs ?? 0, REPORT_MAX_MS),
@@ -113,18 +115,19 @@ export function finishArguments(
     flag(call.sharedConcurrency !== undefined),
     flag(isShared(call)),
     ADMISSION_WAKE_PREFIX,
-    ...call.quotas.flatMap((quota, index) => {
+    ...quotas.flatMap((quota) => {
       const { limit, remaining, resetAtMs } = reports.get(quota.name) ?? { quota: quota.name };
       const resetMs = resetAtMs === undefined ? undefined : resetAtMs - end.nowMs;
       return [
         ...quotaArguments(quota),
-        end.lease.takenUnits[index]!,
+        takenUnits[call.quotas.indexOf(quota)]!,
         limit === 0 ? "" : whole(limit),
         whole(remaining),
         whole(resetMs, REPORT_MAX_MS),
       ];
     }),
   ];
+  return { keys: callKeys({ ...call, quotas }), args };
 }
 
 /** ARGV of `leave`. */

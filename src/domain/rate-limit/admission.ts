@@ -23,7 +23,7 @@ import {
   admitArguments,
   callKeys,
   type CircuitReply,
-  finishArguments,
+  finishParts,
   leaveArguments,
   quotaArguments,
   readCircuit,
@@ -139,9 +139,9 @@ export class Admission {
     const { call } = lease;
     this.#leases.delete(call.callId);
     const nowMs = this.#runtime.clock.nowMs();
-    const end = { member: this.#member(call), lease, result, nowMs };
+    const { keys, args } = finishParts(lease, { member: this.#member(call), result, nowMs });
     try {
-      const reply = await this.#scripts.finish(callKeys(call), finishArguments(call, end));
+      const reply = await this.#scripts.finish(keys, args);
       return this.#heard(call, reply as CircuitReply);
     } catch (error) {
       this.#runtime.log.warn({ err: error, callId: call.callId }, "the end of a call was not counted");
@@ -213,7 +213,8 @@ export class Admission {
 
   #heard(call: AdmissionCall, reply: CircuitReply): CircuitReading {
     const { circuit, mustRecord } = readCircuit(reply);
-    if (mustRecord) this.#listener.onCircuit(call, circuit);
+    // The record in Postgres is that of the provider's first server.
+    if (mustRecord && call.route === undefined) this.#listener.onCircuit(call, circuit);
     return circuit;
   }
 
@@ -223,7 +224,7 @@ export class Admission {
 
   /** Calls of one integration in one script each; what is not renewed in time no longer counts. */
   async #renew(): Promise<void> {
-    const groups = Map.groupBy(this.#leases.values(), ({ call }) => call.integrationId);
+    const groups = Map.groupBy(this.#leases.values(), ({ call }) => `${call.integrationId}/${call.route ?? ""}`);
     for (const leases of groups.values()) {
       const { call } = leases[0]!;
       const members = leases.map((lease) => this.#member(lease.call));

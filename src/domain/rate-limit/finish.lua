@@ -2,7 +2,7 @@
 --   provider reported.
 -- Guarantee: a call counts once; what comes again, or after its lease was over, changes nothing. In half-open only the
 --   probe counts. Stands behind quotas.lua and turns.lua.
--- KEYS: 1-8 as in turns.lua, then one key for each quota.
+-- KEYS: 1-8 as in turns.lua, then one key for each quota that is given back or was reported.
 -- ARGV: 1 member, 2 outcome ("success", "failure", or "none" when it tells nothing of the provider), 3 "1" when it was
 --   never sent, 4 time of admission, 5 failures that open the circuit, 6 successes that close it, 7 ms for which the
 --   provider wants no call (0: none), 8 "1" with a concurrency limit, 9 "1" with a shared one, 10 "1" when anything is
