@@ -5,6 +5,7 @@ import { followSubscriptions } from "../domain/events/publish-hub-event.ts";
 import type { PublishDeps } from "../domain/events/publish-events.ts";
 import { startCapacityPoller } from "../domain/inbound/capacity.ts";
 import { subscribeInvalidation } from "../platform/invalidation.ts";
+import { untilListening } from "../platform/redis/until-listening.ts";
 import { eventKeys } from "../platform/redis/keys.ts";
 import type { Runtime } from "../platform/runtime.ts";
 
@@ -13,8 +14,6 @@ export interface EventServices {
   publishing: PublishDeps;
   liveFeed: LiveFeed;
 }
-
-const LISTEN_AGAIN_MS = 1_000;
 
 const opened = new WeakMap<Runtime, EventServices>();
 
@@ -34,17 +33,4 @@ export function eventServicesOf(runtime: Runtime): EventServices {
   );
   void untilListening(runtime, "subscriptions", () => followSubscriptions(runtime));
   return services;
-}
-
-/** Redis may refuse at first; until it does not, changes arrive as late as the caches' time says. */
-async function untilListening(runtime: Runtime, noun: string, listen: () => Promise<void>): Promise<void> {
-  while (!runtime.shutdown.started) {
-    try {
-      await listen();
-      return;
-    } catch (error) {
-      runtime.log.warn({ err: error }, `changes of ${noun} arrive late`);
-      await Bun.sleep(LISTEN_AGAIN_MS);
-    }
-  }
 }

@@ -78,13 +78,13 @@ export function createRuntime(
     log,
   });
   shutdown.add("postgres", () => Promise.all([sqlApp.end({ timeout: 5 }), sqlSystem.end({ timeout: 5 })]));
-  const openRedis = (purpose: RedisPurpose): RedisClient => {
-    const client = connectRedis(config.redisUrl!, purpose, (error) =>
-      log.warn({ err: error, purpose }, "redis connection"),
-    );
+  const open = (purpose: RedisPurpose, control?: RedisClient): RedisClient => {
+    const onError = (error: Error): void => log.warn({ err: error, purpose }, "redis connection");
+    const client = connectRedis(config.redisUrl!, purpose, onError, control);
     shutdown.add(`redis ${purpose}`, () => client.disconnect());
     return client;
   };
+  const redis = open("control");
   return {
     name,
     config,
@@ -93,8 +93,8 @@ export function createRuntime(
     metrics: new Registry(),
     sqlApp,
     sqlSystem,
-    redis: openRedis("control"),
-    openRedis,
+    redis,
+    openRedis: (purpose) => open(purpose, redis),
     keyRing: parseKeyRing(config.integrationEncryptionKey ?? ""),
     shutdown,
   };

@@ -250,6 +250,23 @@ describe("a subscription", () => {
       responseTimeMs: { attempts: 0 },
     });
   }, 20_000);
+
+  test("can be tested with the sample of an event type, and refuses one that is not known", async () => {
+    const receiver = receive();
+    const { id } = await fixture.subscribe(receiver.url, { eventTypes: [eventType()] });
+    const send = (type: string) => testSubscription(fixture.ctx, { subscriptionId: id, eventType: type });
+    expect(await send("integration.updated")).toMatchObject({ trigger: "TEST", status: "DELIVERED" });
+    expect(JSON.parse(receiver.requests[0]!.body)).toMatchObject({
+      type: "integration.updated",
+      data: { changedFields: expect.any(Array) },
+    });
+    for (const odd of [eventType(), "No Type"])
+      expect(await send(odd).catch((error: unknown) => error)).toMatchObject({
+        code: "invalid_input",
+        errors: [{ path: "/eventType", message: expect.any(String) }],
+      });
+    expect(receiver.requests.length).toBe(1);
+  }, 20_000);
 });
 
 describe("the books", () => {

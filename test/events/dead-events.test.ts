@@ -1,6 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import postgres from "postgres";
+import { mendDeadLetter } from "../../src/domain/dead-letters/mend-dead-letter.ts";
+import { replayDeadLetter } from "../../src/domain/dead-letters/replay-dead-letter.ts";
 import { checkEventConservation } from "../../src/domain/events/check-event-conservation.ts";
+import { EventPublisher } from "../../src/domain/events/event-publisher.ts";
+import { OutboxRelay } from "../../src/domain/events/relay-outbox.ts";
 import { eventKeys, eventRoute, partitionOf } from "../../src/platform/redis/keys.ts";
 import { newId } from "../../src/platform/uuid.ts";
 import {
@@ -33,6 +37,29 @@ const lettersOf = (type: string) => fixture.runtime.sqlSystem<Record<string, unk
   select event_id as id, reason_code as reason, message, convert_from(body, 'UTF8') as body from dead_letters
   where event_type = ${type} order by id`;
 
+/** Mends the dead letter of an event and replays it: it arrives under its own id, once. */
+async function replayMended(type: string, body: string, eventId: string): Promise<void> {
+  const { ctx, runtime } = fixture;
+  const [letter] = await runtime.sqlSystem<{ id: string }[]>`
+    select id from dead_letters where event_type = ${type} and event_id = ${eventId}`;
+  const { id } = letter!;
+  const before = await replayDeadLetter(ctx, { id }).catch((error: unknown) => error);
+  expect(before).toMatchObject({ code: expect.stringMatching(/^(?:conflict|invalid_input)$/) });
+  await mendDeadLetter(ctx, { id, mended: { body } });
+  const replays = await Promise.allSettled([1, 2].map(() => replayDeadLetter(ctx, { id })));
+  expect(replays.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"]);
+  const publisher = new EventPublisher(runtime, { refusal: () => undefined, isNearCapacity: () => false });
+  await new OutboxRelay(runtime, publisher).run({ isHeld: () => true });
+  await until("the mended one arrived", () => receiver.ids().includes(eventId));
+  await balanced();
+  const again = await replayDeadLetter(ctx, { id }).catch((error: unknown) => error);
+  expect(again).toMatchObject({ code: "conflict" });
+  expect(receiver.ids().filter((one) => one === eventId)).toEqual([eventId]);
+  const [row] = await runtime.sqlSystem<Record<string, unknown>[]>`
+    select type, source, convert_from(payload, 'UTF8')::jsonb as data from events where id = ${eventId}`;
+  expect(row).toMatchObject({ type, source: "API", data: JSON.parse(body) });
+}
+
 const balanced = () =>
   until("every event has left its stream", async () => {
     const { waiting, difference } = await checkEventConservation(fixture.runtime);
@@ -62,6 +89,7 @@ describe("an event that cannot be fanned out", () => {
       /^the filter of subscription [0-9a-f-]{36} failed: JSON Parse error/,
     );
     expect(receiver.ids()).not.toContain(broken);
+    await replayMended(type, '{"n":1}', broken);
     await worker.stop();
   }, 60_000);
 
@@ -79,6 +107,7 @@ describe("an event that cannot be fanned out", () => {
       { id: lost, reason: "event_unreadable", message, body: null },
     ]);
     expect(receiver.ids()).not.toContain(lost!);
+    await replayMended(type, '{"text":"short"}', lost!);
     await worker.stop();
   }, 60_000);
 });

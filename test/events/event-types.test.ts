@@ -1,9 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { BUILT_IN_TYPES, schemaOfSample } from "../../src/domain/events/built-in-types.ts";
 import { EventTypeCatalogue } from "../../src/domain/events/event-type-catalogue.ts";
 import { matchesPattern, readEventPattern, readEventType } from "../../src/domain/events/event-type.ts";
 import { compilePayloadSchema } from "../../src/domain/events/payload-schema.ts";
 import { type Answer, startTestApp, type TestApp, type TestTenant } from "../edge/app-fixture.ts";
+
+// A Cluster takes seconds to form; a test cut short has its Redis killed by the runner.
+setDefaultTimeout(60_000);
 
 let hub: TestApp;
 let tenant: TestTenant;

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { EventPublisher } from "../../src/domain/events/event-publisher.ts";
 import { publishHubEvents } from "../../src/domain/events/publish-hub-event.ts";
 import { OutboxRelay } from "../../src/domain/events/relay-outbox.ts";
@@ -9,6 +9,9 @@ import { EVENT_INTAKE_DEAD_KEY, EVENT_INTAKE_KEY } from "../../src/platform/redi
 import { createRuntime } from "../../src/platform/runtime.ts";
 import { startTestApp, type TestApp, type TestTenant } from "../edge/app-fixture.ts";
 import { startEventsWorker, streamed } from "./events-fixture.ts";
+
+// A Cluster takes seconds to form; a test cut short has its Redis killed by the runner.
+setDefaultTimeout(60_000);
 
 let hub: TestApp;
 let worker: { stop(): Promise<void> };

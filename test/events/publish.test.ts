@@ -1,9 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { checkEventConservation } from "../../src/domain/events/check-event-conservation.ts";
 import { createSubscription } from "../../src/domain/subscriptions/create-subscription.ts";
 import { retryUntil } from "../../src/platform/process/retry-until.ts";
 import { startTestApp, type Answer, type TestApp, type TestTenant } from "../edge/app-fixture.ts";
 import { storeStreamed, streamed } from "./events-fixture.ts";
+
+// A Cluster takes seconds to form; a test cut short has its Redis killed by the runner.
+setDefaultTimeout(60_000);
 
 let hub: TestApp;
 beforeAll(async () => {

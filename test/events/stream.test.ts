@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Server } from "bun";
 import { announceStored } from "../../src/domain/events/announce-stored.ts";
 import { withTenant } from "../../src/domain/context.ts";
@@ -15,6 +15,9 @@ import { retryUntil } from "../../src/platform/process/retry-until.ts";
 import { masterNodes } from "../../src/platform/redis/info.ts";
 import { createRuntime, type Runtime } from "../../src/platform/runtime.ts";
 import { startTestApp, type TestApp, type TestTenant } from "../edge/app-fixture.ts";
+
+// A Cluster takes seconds to form, and events of 1 MB to travel; a test cut short has its Redis killed by the runner.
+setDefaultTimeout(60_000);
 
 let hub: TestApp;
 let runtime: Runtime;

@@ -9,6 +9,7 @@ import { HubError, notFound } from "../errors.ts";
 import { emitAudit } from "../audit/emit-audit.ts";
 import { enlistReplayed } from "../inbound/enlist-receipts.ts";
 import { reviveReceipts } from "../inbound/receipt-store.ts";
+import { type DeadEventFields, requeueDeadEvent } from "../events/requeue-dead-event.ts";
 import { requeueIntake } from "../events/requeue-intake.ts";
 import { replayReceipt } from "../inbound/replay-receipt.ts";
 import { presentDeadLetter } from "./present-dead-letter.ts";
@@ -28,7 +29,7 @@ export async function replayDeadLetter(ctx: Context, input: { id: string }): Pro
   return withOuterTransaction(ctx, async (joined, tx) => {
     const row = await getDeadLetterRow(tx, ctx.tenantId, input.id);
     if (row === undefined) throw notFound();
-    if (row.topic === "events") await replayIntake(joined, tx, row);
+    if (row.topic === "events") await replayEvent(joined, tx, row);
     else await replayInbound(joined, tx, row);
     await emitAudit(tx, ctx, {
       verb: "dead_letter.replay",
@@ -56,16 +57,26 @@ async function replayInbound(joined: Context, tx: Transaction, row: DeadLetterFu
   }
 }
 
-/** An event that could not be read is published as it was mended. One that could not be stored has no other form. */
-async function replayIntake(ctx: Context, tx: Transaction, row: DeadLetterFullRow): Promise<void> {
+/**
+ * An event that could not be read is published as it was mended. One that could not be stored has no other form, and its
+ * deliveries were made.
+ */
+async function replayEvent(ctx: Context, tx: Transaction, row: DeadLetterFullRow): Promise<void> {
+  const { reasonCode, correlationId, eventId, eventType } = row;
+  const fields = row.headers ?? {};
   const data = row.mendedBody ?? row.body;
-  if (row.status !== "OPEN") throw new HubError("conflict", "The dead letter was replayed before.");
-  if (row.reasonCode !== "event_invalid")
+  // Locks the row: a second replay waits, and finds it replayed.
+  if (!(await markDeadLetterReplayed(tx, ctx.tenantId, row.id)))
+    throw new HubError("conflict", "The dead letter was replayed before.");
+  if (reasonCode !== "event_invalid" && reasonCode !== "event_unreadable")
     throw new HubError("conflict", "This event cannot be published again.");
-  if (data === null)
-    throw new HubError("conflict", "The data was too large to be kept; mend the dead letter first.");
-  await requeueIntake(ctx, tx, { fields: row.headers ?? {}, data, correlationId: row.correlationId });
-  await markDeadLetterReplayed(tx, ctx.tenantId, row.id);
+  if (data === null) throw new HubError("conflict", "The data was not kept; mend the dead letter first.");
+  if (reasonCode === "event_invalid") {
+    await requeueIntake(ctx, tx, { fields, data, correlationId });
+  } else {
+    const event = { id: eventId!, type: eventType!, ...(fields as unknown as DeadEventFields) };
+    await requeueDeadEvent(ctx, tx, { event, data, correlationId });
+  }
 }
 
 function receiptOf(row: DeadLetterFullRow): string {

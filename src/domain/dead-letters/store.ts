@@ -119,11 +119,16 @@ export async function saveMendedBody(
   return rows.length === 1;
 }
 
-/** Notes that an open dead letter was dealt with. */
-export async function markDeadLetterReplayed(tx: Transaction, tenantId: string, id: string): Promise<void> {
-  await tx`
+/** Notes that an open dead letter was dealt with. @returns false when it is not open any more */
+export async function markDeadLetterReplayed(
+  tx: Transaction,
+  tenantId: string,
+  id: string,
+): Promise<boolean> {
+  const rows = await tx`
     update dead_letters set status = 'REPLAYED', replayed_at = now(), updated_at = now()
-    where tenant_id = ${tenantId} and id = ${id} and status = 'OPEN'`;
+    where tenant_id = ${tenantId} and id = ${id} and status = 'OPEN' returning id`;
+  return rows.length === 1;
 }
 
 /** Takes an open dead letter off the list for good. @returns false when it is not open any more */

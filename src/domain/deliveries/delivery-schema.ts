@@ -14,6 +14,20 @@ export const DeliveryTriggerName = Type.Union(
   { description: "What asked for the delivery." },
 );
 
+/** What a test sends. */
+export const TestInput = Type.Object(
+  {
+    eventType: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 100,
+        description: "A type of the catalogue, whose sample is sent; `webhook.test` when left out.",
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
 /** One attempt: a row of the history. */
 export const DeliveryAttempt = Type.Object({
   id: Uuid,

@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto";
 import { plainArrayText } from "../../platform/postgres/array-text.ts";
 import type { Sql } from "../../platform/postgres/client.ts";
+import { storableJson } from "../../platform/json/parse-json.ts";
 import { storableText } from "../../platform/postgres/storable.ts";
 import { floorId } from "../../platform/uuid.ts";
 import type { Transaction } from "../context.ts";
+import type { DeadEventFields } from "../events/requeue-dead-event.ts";
 import type { EventMessage } from "../events/topics.ts";
 
 /** Large data that its event refers to; undefined when it lies in the event's row already, or is lost. */
@@ -73,15 +75,21 @@ export interface DeadEvent {
 export async function insertDeadEvent(sql: Sql | Transaction, event: DeadEvent): Promise<void> {
   const { message, data, reasonCode, reason } = event;
   await sql`
-    insert into dead_letters (id, tenant_id, topic, event_id, event_type, reason_code, message, content_type, body,
-                              correlation_id, created_at)
+    insert into dead_letters (id, tenant_id, topic, event_id, event_type, reason_code, message, content_type, headers,
+                              body, correlation_id, created_at)
     values (${deadEventId(message)}, ${message.tenantId}, 'events', ${message.id}, ${message.type}, ${reasonCode},
-      ${storableText(reason)}, 'application/json',
+      ${storableText(reason)}, 'application/json', ${storableJson(fieldsOf(message))}::text::jsonb,
       coalesce(${data === undefined ? null : Buffer.from(data)}::bytea,
         (select string_agg(bytes, ''::bytea order by part) from large_bodies
          where receipt_id = ${message.largeBodyId ?? null} and tenant_id = ${message.tenantId})),
       ${message.correlationId ?? null}, ${new Date(message.acceptedAt)})
     on conflict (id) do nothing`;
+}
+
+/** What a replay needs besides id, type and data. */
+function fieldsOf(message: EventMessage): Record<keyof DeadEventFields, unknown> {
+  const { source, occurredAt, externalId, orderingKey, schemaVersion } = message;
+  return { source, occurredAt, externalId, orderingKey, schemaVersion };
 }
 
 /** A UUIDv7 of the event's acceptance, the same at every repetition. */

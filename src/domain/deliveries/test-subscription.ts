@@ -2,8 +2,11 @@ import { senderOf } from "../../platform/egress/runtime-sender.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import { newId } from "../../platform/uuid.ts";
 import { emitAudit } from "../audit/emit-audit.ts";
-import { type Context, requireScope, withTenant } from "../context.ts";
-import { HubError, notFound } from "../errors.ts";
+import { type Context, requireScope, type Transaction, withTenant } from "../context.ts";
+import { HubError, invalidInput, notFound } from "../errors.ts";
+import { findBuiltInType } from "../events/built-in-types.ts";
+import { getEventTypeRow } from "../events/event-type-store.ts";
+import { readEventType } from "../events/event-type.ts";
 import { compileSubscription } from "../subscriptions/compile-subscription.ts";
 import { getSubscriptionRow } from "../subscriptions/store.ts";
 import { jsonataPoolOf } from "../transformations/runtime-pool.ts";
@@ -19,33 +22,38 @@ import { SubscriptionAuthorizer } from "./subscription-auth.ts";
 
 const authorizers = new WeakMap<Runtime, SubscriptionAuthorizer>();
 
+/** What is sent when no event type is asked for. */
+const TEST_TYPE = "webhook.test";
+
 /**
- * Sends one `webhook.test` event to a subscription, whatever its status, and tells what came back. It is signed and
- * authenticated as any delivery, stands in the history with trigger TEST, is not repeated, and counts in no total and
- * towards no limit.
+ * Sends one event to a subscription, whatever its status, and tells what came back: `webhook.test`, or the sample of an
+ * event type. It is signed and authenticated as any delivery, stands in the history with trigger TEST, is not repeated,
+ * and counts in no total and towards no limit.
  *
- * @throws HubError 403 `forbidden`; 404 `not_found`; 503 `unavailable` when it could not be sent
+ * @throws HubError 403 `forbidden`; 404 `not_found`; 422 `invalid_input` for a type that is not known or has no sample;
+ * 503 `unavailable` when it could not be sent
  */
 export async function testSubscription(
   ctx: Context,
-  input: { subscriptionId: string },
+  input: { subscriptionId: string; eventType?: string | undefined },
 ): Promise<DeliveryAttemptDetail> {
   requireScope(ctx, "webhooks:write");
   const { runtime, tenantId } = ctx;
-  const { subscriptionId } = input;
-  const row = await withTenant(ctx, async (tx) => {
+  const { subscriptionId, eventType = TEST_TYPE } = input;
+  const { row, sample } = await withTenant(ctx, async (tx) => {
     const found = await getSubscriptionRow(tx, tenantId, subscriptionId);
     if (found === undefined) throw notFound();
+    const data = await sampleOf(tx, { tenantId, subscriptionId, eventType });
     await emitAudit(tx, ctx, {
       verb: "webhook_subscription.test",
       objectType: "webhook_subscription",
       objectId: subscriptionId,
       changedFields: [],
     });
-    return found;
+    return { row: found, sample: data };
   });
   const { subscription } = await compileSubscription(runtime, row);
-  const delivery = testDelivery(ctx, subscriptionId);
+  const delivery = testDelivery(ctx, subscriptionId, sample);
   const sender = senderOf(runtime);
   const attempt = await attemptDelivery(
     { runtime, sender, authorizer: authorizerOf(runtime), pool: () => jsonataPoolOf(runtime) },
@@ -80,18 +88,45 @@ export async function testSubscription(
   return presentAttemptDetail(stored!);
 }
 
-function testDelivery(ctx: Context, subscriptionId: string): Delivery {
+/** What is sent: the type as the catalogue writes it, and its data. */
+interface Sample {
+  type: string;
+  data: unknown;
+}
+
+async function sampleOf(
+  tx: Transaction,
+  wanted: { tenantId: string; subscriptionId: string; eventType: string },
+): Promise<Sample> {
+  const { tenantId, subscriptionId, eventType } = wanted;
+  if (eventType === TEST_TYPE)
+    return {
+      type: TEST_TYPE,
+      data: { subscriptionId, message: "This is a test of the subscription." },
+    };
+  const type = readEventType(eventType);
+  const row = type === undefined ? undefined : await getEventTypeRow(tx, tenantId, type);
+  const builtIn = type === undefined ? undefined : findBuiltInType(type);
+  if (type === undefined || (row ?? builtIn) === undefined)
+    throw invalidInput([{ path: "/eventType", message: "is no event type of the catalogue" }]);
+  const data = row?.sample ?? builtIn?.sample;
+  if (data === undefined)
+    throw invalidInput([{ path: "/eventType", message: "has no sample in the catalogue" }]);
+  return { type, data };
+}
+
+function testDelivery(ctx: Context, subscriptionId: string, sample: Sample): Delivery {
   const nowMs = ctx.runtime.clock.nowMs();
   const event: DeliveryEvent = {
     id: newId(nowMs),
     tenantId: ctx.tenantId,
-    type: "webhook.test",
+    type: sample.type,
     occurredAtMs: nowMs,
     createdAtMs: nowMs,
     orderingKey: undefined,
     correlationId: ctx.requestId,
     traceparent: undefined,
-    data: JSON.stringify({ subscriptionId, message: "This is a test of the subscription." }),
+    data: JSON.stringify(sample.data),
   };
   return {
     id: deliveryIdOf({ eventId: event.id, subscriptionId }),

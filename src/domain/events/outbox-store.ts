@@ -34,17 +34,17 @@ export async function deleteOutbox(sql: Sql, ids: readonly string[]): Promise<vo
   await sql`delete from outbox where id = any(${plainArrayText(ids)}::text::uuid[])`;
 }
 
-/** Puts an event of the platform into the outbox. @returns false when one with its id waits there already */
+/** Puts an event into the outbox. @returns false when one with its id waits there already */
 export async function insertOutboxEvent(
   tx: Transaction,
   tenantId: string,
-  event: CheckedEvent,
-  correlationId: string | null,
+  queued: { event: CheckedEvent; source: OutboxRow["source"]; correlationId: string | null },
 ): Promise<boolean> {
+  const { event, source, correlationId } = queued;
   const rows = await tx`
     insert into outbox (id, tenant_id, event_type, ordering_key, payload, source, external_id, schema_version,
                         correlation_id, occurred_at)
-    values (${event.id}, ${tenantId}, ${event.type}, ${event.orderingKey ?? null}, ${event.data}::text::jsonb, 'API',
+    values (${event.id}, ${tenantId}, ${event.type}, ${event.orderingKey ?? null}, ${event.data}::text::jsonb, ${source},
             ${event.externalId ?? null}, ${event.schemaVersion ?? null}, ${correlationId},
             ${new Date(event.occurredAt)})
     on conflict (id) do nothing returning id`;

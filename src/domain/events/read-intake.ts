@@ -1,7 +1,7 @@
-import { Value } from "@sinclair/typebox/value";
 import { parseJson } from "../../platform/json/parse-json.ts";
 import { isUuid } from "../../platform/uuid.ts";
 import type { FieldError } from "../errors.ts";
+import { schemaFaults } from "../schema-faults.ts";
 import { type CheckedEvent, checkEvent } from "./check-event.ts";
 import { PublishedEvent } from "./schema.ts";
 
@@ -65,7 +65,7 @@ function readEvent(
   for (const field of TEXT_FIELDS) if (named.has(field)) published[field] = named.get(field);
   const version = named.get("schemaVersion");
   if (version !== undefined) published["schemaVersion"] = Number(version);
-  const errors = [...Value.Errors(PublishedEvent, published)].map(({ path, message }) => ({ path, message }));
+  const errors = schemaFaults(PublishedEvent, published);
   if (errors.length > 0) return { faults: errors.slice(0, 10) };
   published["id"] ??= `events:in/${context.entryId}`;
   const { tenantId, nowMs } = context;

@@ -29,6 +29,7 @@ export async function requeueIntake(ctx: Context, tx: Transaction, dead: DeadInt
   const catalogue = new EventTypeCatalogue(ctx.runtime);
   const faults = await checkPayloads(ctx, catalogue, [{ event, data, at: "" }]);
   if (faults.length > 0) throw invalidInput(faults);
-  const isQueued = await insertOutboxEvent(tx, ctx.tenantId, event, dead.correlationId);
+  const { correlationId } = dead;
+  const isQueued = await insertOutboxEvent(tx, ctx.tenantId, { event, source: "API", correlationId });
   if (!isQueued) throw new HubError("conflict", "An event with this id is on its way already; try again.");
 }

@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import { joinSnapshots, registerProcessMetrics, takeSnapshot } from "../../platform/metrics.ts";
 import { METRICS_CHANNEL } from "../../platform/redis/keys.ts";
 import { subscribe } from "../../platform/redis/subscribe.ts";
+import { untilListening } from "../../platform/redis/until-listening.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 
 /** How often each process tells its metrics; scrapes of 15 s or more see every change. */
@@ -50,9 +51,9 @@ export function collectMetrics(runtime: Runtime): { read(): Promise<string> } {
     if (name === own || (others.size >= PROCESSES_MAX && !others.has(name))) return;
     others.set(name, { metrics, receivedAtMs: performance.now() });
   };
-  subscribe(runtime, METRICS_CHANNEL, { onMessage }).catch((error: unknown) => {
-    runtime.log.warn({ err: error }, "metrics of other processes are not seen: no subscription");
-  });
+  void untilListening(runtime, "other processes' metrics", () =>
+    subscribe(runtime, METRICS_CHANNEL, { onMessage }),
+  );
   return {
     async read() {
       const oldestMs = performance.now() - SNAPSHOT_LIFETIME_MS;

@@ -1,4 +1,5 @@
 import { subscribeInvalidation } from "../../platform/invalidation.ts";
+import { untilListening } from "../../platform/redis/until-listening.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import { chooseAuth } from "../providers/choose-auth.ts";
 import { INTEGRATION_KIND, INTEGRATION_TOKENS_KIND } from "./announce-integration.ts";
@@ -150,16 +151,15 @@ export function integrationCacheOf(runtime: Runtime): IntegrationCache {
   if (cache === undefined) {
     const opened = new IntegrationCache(runtime);
     caches.set(runtime, (cache = opened));
-    subscribeInvalidation(runtime, {
-      handlers: {
-        [INTEGRATION_KIND]: (id) => opened.invalidate(id),
-        [INTEGRATION_TOKENS_KIND]: (id) => opened.invalidate(id),
-      },
-      onReconnect: () => opened.clear(),
-    }).catch((error: unknown) => {
-      // Entries expire within half a minute anyhow.
-      runtime.log.warn({ err: error }, "changes of integrations arrive late: no subscription");
-    });
+    void untilListening(runtime, "integrations", () =>
+      subscribeInvalidation(runtime, {
+        handlers: {
+          [INTEGRATION_KIND]: (id) => opened.invalidate(id),
+          [INTEGRATION_TOKENS_KIND]: (id) => opened.invalidate(id),
+        },
+        onReconnect: () => opened.clear(),
+      }),
+    );
   }
   return cache;
 }

@@ -4,7 +4,7 @@ import { checkAuth } from "./check-auth.ts";
 import { checkServers } from "./check-servers.ts";
 import { checkTemplates } from "./check-templates.ts";
 import { type InputField, ProviderManifest } from "./manifest-schema.ts";
-import { schemaFaults } from "./schema-faults.ts";
+import { schemaFaults } from "../schema-faults.ts";
 
 /** Bytes of one manifest as JSON. */
 export const MANIFEST_BYTES_MAX = 256 * 1024;

@@ -1,9 +1,9 @@
-import { Value } from "@sinclair/typebox/value";
 import { addressPolicyOf } from "../../platform/egress/address-policy.ts";
 import { isSendableName } from "../../platform/egress/request-head.ts";
 import type { Context } from "../context.ts";
 import type { FieldError } from "../errors.ts";
 import { readEventPattern } from "../events/event-type.ts";
+import { schemaFaults } from "../schema-faults.ts";
 import { checkTemplate } from "../transformations/check-template.ts";
 import { jsonataPoolOf } from "../transformations/runtime-pool.ts";
 import { AUTH_CONFIGS } from "./auth-config.ts";
@@ -106,10 +106,7 @@ function authFaults(ctx: Context, subscription: CheckedSubscription): FieldError
       ? []
       : [{ path: "/authConfig", message: "must be left out with authType NONE" }];
   if (authConfig === null) return [{ path: "/authConfig", message: `is needed with authType ${authType}` }];
-  const faults = [...Value.Errors(AUTH_CONFIGS[authType], authConfig)].map((error) => ({
-    path: `/authConfig${error.path}`,
-    message: error.message,
-  }));
+  const faults = schemaFaults(AUTH_CONFIGS[authType], authConfig, "/authConfig");
   if (faults.length > 0) return faults.slice(0, 5);
   if (authType === "OAUTH2")
     return addressFaults(ctx, "/authConfig/tokenUrl", String(authConfig["tokenUrl"]));

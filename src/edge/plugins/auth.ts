@@ -5,6 +5,7 @@ import { Authenticator } from "../../domain/tenancy/authenticator.ts";
 import { runOnce } from "../../domain/idempotency/run-once.ts";
 import { subscribeInvalidation } from "../../platform/invalidation.ts";
 import { compileAddressList, senderAddress } from "../../platform/net/address.ts";
+import { untilListening } from "../../platform/redis/until-listening.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import { createManagementLimits, type ManagementLimits } from "./management-limits.ts";
 import { readJsonBody } from "./read-json-body.ts";
@@ -36,16 +37,15 @@ function gateOf(runtime: Runtime): Gate {
     contexts: new WeakMap(),
   };
   gates.set(runtime, gate);
-  subscribeInvalidation(runtime, {
-    handlers: {
-      api_key: (prefix) => authenticator.invalidateKey(prefix),
-      tenant: () => authenticator.clear(),
-    },
-    onReconnect: () => authenticator.clear(),
-  }).catch((error: unknown) => {
-    // Entries expire within seconds anyhow, so a hub whose Redis is away still serves.
-    runtime.log.warn({ err: error }, "revocations arrive late: no subscription");
-  });
+  void untilListening(runtime, "API keys", () =>
+    subscribeInvalidation(runtime, {
+      handlers: {
+        api_key: (prefix) => authenticator.invalidateKey(prefix),
+        tenant: () => authenticator.clear(),
+      },
+      onReconnect: () => authenticator.clear(),
+    }),
+  );
   return gate;
 }
 

@@ -1,4 +1,5 @@
 import type { TSchema } from "@sinclair/typebox";
+import { ValueErrorType } from "@sinclair/typebox/errors";
 import { Elysia, ParseError, ValidationError } from "elysia";
 import { ERRORS, type ErrorCode, type FieldError, HubError } from "../../domain/errors.ts";
 import type { Logger } from "../../platform/log.ts";
@@ -82,7 +83,8 @@ function validationVerdict(error: ValidationError): Verdict {
 }
 
 /** A fault in words. Never with the value: it may be a secret in the wrong place. */
-function messageOf(fault: { message: string; schema?: TSchema }): string {
+function messageOf(fault: { message: string; type?: ValueErrorType; schema?: TSchema }): string {
+  if (fault.type === ValueErrorType.ObjectRequiredProperty) return "is missing";
   const members = (fault.schema?.["anyOf"] ?? []) as TSchema[];
   if (members.length === 0) return fault.message;
   const forms = members.map((member) =>

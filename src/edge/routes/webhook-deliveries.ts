@@ -7,6 +7,7 @@ import {
   DeliveryDetail,
   DeliveryTriggerName,
   SubscriptionStatistics,
+  TestInput,
 } from "../../domain/deliveries/delivery-schema.ts";
 import { getDelivery } from "../../domain/deliveries/get-delivery.ts";
 import { getReplay } from "../../domain/deliveries/get-replay.ts";
@@ -78,15 +79,16 @@ export const webhookDeliveryRoutes = (runtime: Runtime) =>
     )
     .post(
       "/subscriptions/:id/test",
-      ({ ctx, params }) => testSubscription(ctx, { subscriptionId: params.id }),
+      ({ ctx, params, body }) => testSubscription(ctx, { subscriptionId: params.id, ...body }),
       {
         params: idParams,
+        body: t.Optional(TestInput),
         response: { 200: DeliveryAttemptDetail, ...problems(404, 503) },
         detail: {
           tags,
           summary: "Send a test event",
           description:
-            "Scope `webhooks:write`. Sends `webhook.test` at once and answers what came back; it stands in the history and counts in no total.",
+            "Scope `webhooks:write`. Sends `webhook.test`, or the sample of an event type, at once and answers what came back; it stands in the history and counts in no total.",
         },
       },
     )

@@ -1,4 +1,5 @@
 import { Cluster, Redis, type RedisOptions as AllRedisOptions } from "ioredis";
+import { clusterConnector, type RedisNode } from "./cluster-connector.ts";
 import { coalesceWrites } from "./coalesce-writes.ts";
 import type { RedisClient } from "./script.ts";
 
@@ -13,34 +14,32 @@ export type RedisAddress =
   | { kind: "cluster"; nodes: RedisNode[]; options: RedisOptions }
   | { kind: "sentinel"; nodes: RedisNode[]; masterName: string; options: RedisOptions };
 
-interface RedisNode {
-  host: string;
-  port: number;
-}
-
 /**
  * Settings by purpose; the timeouts were tried on a black-holed socket:
  * - ingest fails at once when Redis is away (no offline queue, no resend), and a little before a second is over when it
  *   is silent, so that the sender gets its 503 within that second;
  * - control work may be retried twice;
- * - consumers retry until they succeed, because nobody waits for them.
+ * - consumers retry until they succeed, because nobody waits for them;
+ * - subscriptions are renewed by `subscribe.ts`, which hears of a refusal; ioredis would leave it unhandled.
  */
 const PURPOSES: Record<RedisPurpose, RedisOptions> = {
   ingest: { enableOfflineQueue: false, maxRetriesPerRequest: 0, commandTimeout: 900, socketTimeout: 5000 },
   control: { maxRetriesPerRequest: 2, commandTimeout: 2000, socketTimeout: 6000 },
   consumer: { maxRetriesPerRequest: null, commandTimeout: 10_000, socketTimeout: 12_000 },
-  subscriber: { maxRetriesPerRequest: null },
+  subscriber: { maxRetriesPerRequest: null, autoResubscribe: false },
 };
 
 /**
  * Opens a client for one purpose. Errors are reported to `onError` and heal by reconnecting (50 ms to 1 s, jittered).
  *
  * @param url REDIS_URL in one of its three forms
+ * @param control a client that knows a Cluster's servers of today, for a subscriber; without it those of `url` are used
  */
 export function connectRedis(
   url: string,
   purpose: RedisPurpose,
   onError: (error: Error) => void,
+  control?: RedisClient,
 ): RedisClient {
   const address = parseRedisUrl(url);
   const options: RedisOptions = {
@@ -53,7 +52,10 @@ export function connectRedis(
     enableAutoPipelining: false,
     retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 5), 1000) + Math.random() * 100,
   };
-  const client = openClient(address, options, purpose);
+  const client =
+    address.kind === "cluster" && purpose === "subscriber"
+      ? openClusterSubscriber(address.nodes, options, control)
+      : openClient(address, options, purpose);
   client.on("error", onError);
   // Ingest composes its batches itself, and every microsecond of it is somebody's wait.
   if (purpose !== "ingest" && client instanceof Redis) coalesceWrites(client);
@@ -75,6 +77,24 @@ function openClient(address: RedisAddress, options: RedisOptions, purpose: Redis
     return new Redis({ ...options, sentinels: address.nodes, name: address.masterName });
   }
   return new Redis({ ...options, ...address.nodes[0] });
+}
+
+/**
+ * A subscriber of a Cluster is a plain client of one server, because messages reach all of them. The subscriber inside of
+ * ioredis's `Cluster` changes its server without an event, so that nobody could know that messages were missed.
+ */
+function openClusterSubscriber(
+  seeds: readonly RedisNode[],
+  options: RedisOptions,
+  control: RedisClient | undefined,
+): Redis {
+  const nodes = (): readonly RedisNode[] => {
+    const known = control instanceof Cluster ? control.nodes() : [];
+    return known.length === 0
+      ? seeds
+      : known.map(({ options: { host, port } }) => ({ host: host!, port: port! }));
+  };
+  return new Redis({ ...options, Connector: clusterConnector(nodes) });
 }
 
 const REDIS_URL =

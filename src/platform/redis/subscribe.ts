@@ -1,32 +1,32 @@
-import type { Cluster } from "ioredis";
+import type { Redis } from "ioredis";
 import type { Runtime } from "../runtime.ts";
 import { newId } from "../uuid.ts";
+import { masterNodes } from "./info.ts";
 import { SUBSCRIPTION_BEAT_PREFIX } from "./keys.ts";
 
 /** What a listener of one channel does. */
 export interface Listener {
   onMessage(message: string): void;
-  /** Messages may have been missed: the connection was away, or its own beat did not come back. */
+  /** Messages may have been missed: the connection was away, or a beat did not come back. */
   onGap?(): void;
 }
 
-/** How often a process sends itself a message, to notice a subscription that is silently dead (half-open TCP, a Cluster node that left). */
+/**
+ * How often a process sends itself a message through every master, to notice a subscription that is silently dead:
+ * half-open TCP, a server that has left its Cluster, masters that do not reach one another.
+ */
 const BEAT_EVERY_MS = 3000;
 
-/** How often a Cluster's client is asked whether it has changed its subscriber connection. */
-const WATCH_EVERY_MS = 250;
+/** How often until every master's beat has come back over a new connection. */
+const TRIAL_BEAT_EVERY_MS = 250;
+
+/** A new connection over which the beats do not come back by then is given up for another. */
+const TRIAL_TIMEOUT_MS = 3000;
 
 /** A subscription that is not confirmed by then is asked for again. */
 const SUBSCRIBE_TIMEOUT_MS = 2000;
 
-/**
- * The connection that a Cluster's client subscribes by. It picks another node without an event when this one is lost,
- * so that the change of the connection is the only sign of missed messages (ioredis 6.0.0, ClusterSubscriber).
- */
-function subscriberConnection(cluster: Cluster): object | null {
-  const { subscriber } = cluster as unknown as { subscriber: { getInstance(): object | null } };
-  return subscriber.getInstance();
-}
+const SUBSCRIBE_AGAIN_MS = 250;
 
 /** A channel with those who listen to it. */
 interface Channel {
@@ -42,31 +42,26 @@ class Subscriptions {
   readonly #channels = new Map<string, Channel>();
   #opening: Promise<void> | undefined;
   readonly #beatChannel = SUBSCRIPTION_BEAT_PREFIX + newId();
-  #beatReceived = true;
+  /** Masters that took a beat, and whether it came back; of the present round, or of all rounds of a trial. */
+  readonly #beats = new Map<string, boolean>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** When the connection began to be tried, by `performance.now()`; undefined: every master's beat has come back. */
+  #triedSinceMs: number | undefined;
   #wasReady = false;
   #resubscribing = false;
-  /** Of a Cluster's client, as last seen. */
-  #connection: object | null = null;
 
   constructor(runtime: Runtime) {
     this.#runtime = runtime;
     this.#client = runtime.openRedis("subscriber");
     this.#client.on("message", (channel: string, message: string) => {
-      if (channel === this.#beatChannel) this.#beatReceived = true;
-      else for (const listener of this.#channels.get(channel)?.listeners ?? []) listener.onMessage(message);
+      if (channel === this.#beatChannel) this.#onBeat(message);
+      else this.#tell(channel, message);
     });
     this.#client.on("ready", () => {
       if (this.#wasReady) setImmediate(() => void this.#afterReconnect());
       this.#wasReady = true;
     });
-    this.#every(BEAT_EVERY_MS, () => void this.#beat());
-  }
-
-  #watchCluster(cluster: Cluster): void {
-    const present = subscriberConnection(cluster);
-    if (present === null || present === this.#connection) return;
-    this.#connection = present;
-    void this.#afterReconnect();
+    runtime.shutdown.add("subscriptions", () => clearTimeout(this.#timer));
   }
 
   /** Resolves once the connection is subscribed; after a failure whoever asks next tries again. */
@@ -80,16 +75,7 @@ class Subscriptions {
 
   async #subscribeBeat(): Promise<void> {
     await this.#client.subscribe(this.#beatChannel);
-    if (!("nodes" in this.#client)) return;
-    const cluster = this.#client;
-    this.#connection = subscriberConnection(cluster);
-    this.#every(WATCH_EVERY_MS, () => this.#watchCluster(cluster));
-  }
-
-  #every(ms: number, work: () => void): void {
-    const timer = setInterval(work, ms);
-    timer.unref();
-    this.#runtime.shutdown.add("subscriptions", () => clearInterval(timer));
+    this.#startTrial();
   }
 
   async add(channel: string, listener: Listener): Promise<void> {
@@ -106,29 +92,90 @@ class Subscriptions {
     }
   }
 
-  async #beat(): Promise<void> {
-    if (!this.#beatReceived && this.#client.status === "ready" && !this.#resubscribing) {
-      this.#runtime.log.warn("subscription was silent; its caches are cleared");
-      this.#reportGap();
-      this.#client.disconnect(true);
+  #tell(channel: string, message: string): void {
+    for (const listener of this.#channels.get(channel)?.listeners ?? []) {
+      try {
+        listener.onMessage(message);
+      } catch (error) {
+        // Anybody with access to Redis can send one; the others are not to miss what follows.
+        this.#runtime.log.warn({ err: error, channel }, "message of a channel not understood");
+      }
     }
-    this.#beatReceived = false;
-    // A beat that was not sent proves nothing about the subscription.
-    await this.#runtime.redis.publish(this.#beatChannel, "").catch(() => (this.#beatReceived = true));
+  }
+
+  /** A confirmed subscription is no proof: masters that have just met may not pass on one another's messages yet. */
+  #startTrial(): void {
+    this.#triedSinceMs = performance.now();
+    this.#beats.clear();
+    void this.#beat();
+  }
+
+  async #beat(): Promise<void> {
+    await Promise.all(masterNodes(this.#runtime.redis).map((node) => this.#sendBeat(node)));
+    this.#endTrial();
+    // A trial may have begun meanwhile, with a timer of its own.
+    clearTimeout(this.#timer);
+    if (this.#runtime.shutdown.started) return;
+    const pauseMs = this.#triedSinceMs === undefined ? BEAT_EVERY_MS : TRIAL_BEAT_EVERY_MS;
+    this.#timer = setTimeout(() => this.#judge(), pauseMs);
+    this.#timer.unref();
+  }
+
+  async #sendBeat(node: Redis): Promise<void> {
+    const name = `${node.options.host}:${node.options.port}`;
+    try {
+      await node.publish(this.#beatChannel, name);
+      if (!this.#beats.has(name)) this.#beats.set(name, false);
+    } catch {
+      // A beat that was not sent proves nothing about the subscription.
+    }
+  }
+
+  #onBeat(node: string): void {
+    this.#beats.set(node, true);
+  }
+
+  #isSilent(): boolean {
+    return [...this.#beats.values()].includes(false);
+  }
+
+  /** What was sent before every master's beat came back may be missing. */
+  #endTrial(): void {
+    if (this.#triedSinceMs === undefined || this.#resubscribing) return;
+    if (this.#beats.size === 0 || this.#isSilent()) return;
+    this.#triedSinceMs = undefined;
+    this.#reportGap();
+  }
+
+  #judge(): void {
+    this.#endTrial();
+    const sinceMs = this.#triedSinceMs ?? -Infinity;
+    const isDue = performance.now() - sinceMs > TRIAL_TIMEOUT_MS;
+    if (isDue && this.#isSilent() && this.#client.status === "ready" && !this.#resubscribing) this.#giveUp();
+    if (this.#triedSinceMs === undefined) this.#beats.clear();
+    void this.#beat();
+  }
+
+  #giveUp(): void {
+    this.#runtime.log.warn("subscription was silent; its caches are cleared");
+    this.#triedSinceMs = performance.now();
+    this.#beats.clear();
+    this.#reportGap();
+    this.#client.disconnect(true);
   }
 
   /**
-   * Subscribes again, because a Cluster's client does not always do so by itself, and tries until it is done. What is
-   * read before the server knows the subscriptions could be stale at once, so the gap ends behind them.
+   * Subscribes until it is confirmed. What is read before the server knows the subscriptions could be stale at once, so
+   * the gap ends behind them.
    */
   async #afterReconnect(): Promise<void> {
     if (this.#resubscribing) return;
     this.#resubscribing = true;
-    while (!this.#runtime.shutdown.started && !(await this.#subscribeAll())) await Bun.sleep(WATCH_EVERY_MS);
+    while (!this.#runtime.shutdown.started && !(await this.#subscribeAll()))
+      await Bun.sleep(SUBSCRIBE_AGAIN_MS);
     this.#resubscribing = false;
-    // A beat from before could not arrive; taken for silence it would end this connection too, and so on for ever.
-    this.#beatReceived = true;
     this.#reportGap();
+    this.#startTrial();
   }
 
   /** False when it was refused, or not answered because the connection was given up meanwhile. */

@@ -1,7 +1,7 @@
 import { Kind, type TSchema } from "@sinclair/typebox";
 import { type ValueError, ValueErrorType } from "@sinclair/typebox/errors";
 import { Value } from "@sinclair/typebox/value";
-import type { FieldError } from "../errors.ts";
+import type { FieldError } from "./errors.ts";
 
 /** Faults that are told of one document; whoever has more of them has the wrong document. */
 const FAULTS_MAX = 100;
