@@ -29,6 +29,10 @@ const BENCHMARKS: Readonly<Record<string, { summary: string; load: () => Promise
     summary: "calls out: accuracy and rate of the admission script with 4 processes",
     load: async () => (await import("./limiter.bench.ts")).limiterBenchmark,
   },
+  gateway: {
+    summary: "calls out: rate and latency against Elysia + fetch with nothing else, and nginx",
+    load: async () => (await import("./gateway.bench.ts")).gatewayBenchmark,
+  },
   backlog: {
     summary: "accept rate, memory and drain rate with 1 k to 1 M webhooks waiting",
     load: async () => (await import("./backlog.bench.ts")).backlogBenchmark,

@@ -54,7 +54,7 @@ const CHECKLIST: readonly Line[] = [
       ["rate-limit/processes.test.ts", "admit() keeps any mix of quotas within a model of sliding windows"],
       [
         "rate-limit/processes.test.ts",
-        "four processes never exceed 10 a second, 100 a minute and 1,500 an hour",
+        "four processes never exceed 10 a second, 100 a minute and 1,200 an hour",
       ],
     ],
   },
@@ -91,10 +91,22 @@ const CHECKLIST: readonly Line[] = [
       ["inbound/worker.test.ts", "gives a target up after the sixth try"],
       ["deliveries/next-state.test.ts", "repeats at 1 m, 5 m, 15 m, 1 h and 2 h"],
       ["deliveries/next-state.test.ts", "lets Retry-After lengthen an interval"],
+      ["gateway/bad-providers.test.ts", "tries 500s again for a GET, a row for each try"],
+      ["gateway/decisions.test.ts", "chooses from the whole span, which doubles up to ten seconds"],
       ["deliveries/delivery.test.ts", "a receiver that fails k times"],
     ],
   },
-  { section: "Integration Tests", line: "OAuth flow completion", proofs: [], open: "OAuth" },
+  {
+    section: "Integration Tests",
+    line: "OAuth flow completion",
+    proofs: [
+      ["oauth/login.test.ts", "a person logs in with PKCE"],
+      ["oauth/login.test.ts", "another browser cannot finish"],
+      ["oauth/refresh.test.ts", "of 4 processes with 50 callers each makes one refresh"],
+      ["oauth/refresh.test.ts", "killed between the answer and its first commit"],
+      ["oauth/refresh.test.ts", "deleting an integration gives its tokens back"],
+    ],
+  },
   {
     section: "Integration Tests",
     line: "Webhook endpoint registration",
@@ -137,8 +149,10 @@ const CHECKLIST: readonly Line[] = [
   {
     section: "E2E Tests",
     line: "Full integration setup flow",
-    proofs: [],
-    open: "integrations and the console",
+    proofs: [
+      ["e2e/integration-set-up.test.ts", "created, authorized, tested, enabled, called, logged and healthy"],
+    ],
+    open: "the console",
   },
   {
     section: "E2E Tests",
@@ -177,8 +191,9 @@ const CHECKLIST: readonly Line[] = [
       ["circuit-breaker/circuit.test.ts", "opens over four processes after five failures"],
       ["circuit-breaker/circuit.test.ts", "trip and reset a circuit, each once in events"],
       ["alerts/alerts.test.ts", "sendAlerts() posts an alert that a Standard Webhooks library verifies"],
+      ["gateway/circuit-and-limits.test.ts", "opens the circuit after five 5xx in a row, and never for 4xx"],
+      ["gateway/circuit-and-limits.test.ts", "goes to the manifest's fallback server"],
     ],
-    open: "through the proxy it belongs to the gateway",
   },
 ];
 

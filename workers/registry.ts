@@ -2,6 +2,7 @@ import type { Runtime } from "../src/platform/runtime.ts";
 import { deliveries } from "./deliveries.ts";
 import { events } from "./events.ts";
 import { fanOut } from "./fan-out.ts";
+import { gateway } from "./gateway.ts";
 import { inbound } from "./inbound.ts";
 import { oauth } from "./oauth.ts";
 import { retention } from "./retention.ts";
@@ -29,6 +30,7 @@ export const CONSUMERS: readonly Consumer[] = [
   deliveries,
   fanOut,
   events,
+  gateway,
   oauth,
   scheduler,
   retention,

@@ -1,5 +1,6 @@
 import { ALERT_JOBS } from "../src/domain/alerts/alert-jobs.ts";
 import { DELIVERY_JOBS } from "../src/domain/deliveries/delivery-jobs.ts";
+import { GATEWAY_JOBS } from "../src/domain/gateway/gateway-jobs.ts";
 import { verifyIdleIntegrations } from "../src/domain/gateway/verify-idle-integrations.ts";
 import { watchConservation } from "../src/domain/health/watch-conservation.ts";
 import { limitDedupeMemory } from "../src/domain/inbound/limit-dedupe-memory.ts";
@@ -79,6 +80,7 @@ export const scheduler = {
       ...JOBS,
       ...DELIVERY_JOBS,
       ...ALERT_JOBS,
+      ...GATEWAY_JOBS,
       watchConservation(runtime),
     ]),
   }),

@@ -11,6 +11,7 @@ interface CatalogueEntry {
 
 /** Every code that a caller can meet, with its HTTP status and a title that never changes (RFC 9457). */
 export const ERRORS = {
+  path_invalid: { status: 400, title: "The path cannot be passed on to the provider" },
   bad_request: { status: 400, title: "The request cannot be understood" },
   malformed_request: { status: 400, title: "The request is malformed" },
   header_doubled: { status: 400, title: "A header that may stand once stands twice" },
@@ -24,6 +25,7 @@ export const ERRORS = {
   in_use: { status: 409, title: "It is in use" },
   connection_test_failed: { status: 409, title: "The connection test failed" },
   reauthorization_required: { status: 409, title: "Somebody has to log in with the provider" },
+  integration_paused: { status: 409, title: "The integration is paused" },
   not_oauth: { status: 409, title: "The integration has no tokens of this kind" },
   idempotency_in_progress: { status: 409, title: "A request with this Idempotency-Key is being processed" },
   endpoint_disabled: { status: 410, title: "The endpoint is disabled" },
@@ -36,6 +38,9 @@ export const ERRORS = {
   queue_full: { status: 429, title: "Too many calls wait for this integration" },
   queue_timeout: { status: 429, title: "The provider's limit left no room in time" },
   internal: { status: 500, title: "Something went wrong on our side" },
+  upstream_failed: { status: 502, title: "The provider could not be reached" },
+  upstream_timeout: { status: 504, title: "The provider did not answer in time" },
+  gateway_busy: { status: 503, title: "Too many calls are under way in this process" },
   unavailable: { status: 503, title: "The hub cannot take this at the moment" },
   token_unavailable: { status: 503, title: "The provider gives no access token at the moment" },
   circuit_open: { status: 503, title: "The provider fails; calls are stopped for a while" },

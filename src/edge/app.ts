@@ -15,6 +15,7 @@ import { deadLetterRoutes } from "./routes/dead-letters.ts";
 import { docsRoutes } from "./routes/docs.ts";
 import { eventTypeRoutes } from "./routes/event-types.ts";
 import { eventRoutes } from "./routes/events.ts";
+import { gatewayRoutes } from "./routes/gateway.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { integrationRoutes } from "./routes/integrations.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
@@ -65,6 +66,7 @@ export function createApp(runtime: Runtime, ingress?: AcceptDeps) {
     .use(integrationRoutes(runtime))
     .use(oauthRoutes(runtime))
     .use(oauthPageRoutes(runtime))
+    .use(gatewayRoutes(runtime))
     .use(providerRoutes(runtime))
     .use(apiLogRoutes(runtime))
     .use(docsRoutes(() => createDocument(registered, runtime.config.publicUrl)));

@@ -1,6 +1,7 @@
 import { registerSchemaPath } from "@elysiajs/swagger/utils";
 import type { RegisteredRoute } from "./plugins/method-table.ts";
 import { AcceptedWebhook, INGRESS } from "./ingress/ingress-document.ts";
+import { PROXY, PROXY_METHODS } from "./gateway/proxy-document.ts";
 import { Problem } from "./problems.ts";
 import { isPublicRoute } from "./public-routes.ts";
 
@@ -73,6 +74,9 @@ export function createDocument(routes: readonly RegisteredRoute[], publicUrl: st
     }
   }
   paths[INGRESS.path] = { post: ingressOperation() };
+  paths[PROXY.path] = Object.fromEntries(
+    PROXY_METHODS.map((method) => [method.toLowerCase(), proxyOperation(method)]),
+  );
   return {
     openapi: "3.1.0",
     info: { title: "Integration Hub", version: "1", description: DESCRIPTION },
@@ -98,6 +102,25 @@ function ingressOperation(): Operation {
     tags: [...INGRESS.operation.tags],
     security: [],
     responses: { "200": responseOf(200, AcceptedWebhook), ...Object.fromEntries(refusals) },
+  };
+}
+
+function proxyOperation(method: string): Operation {
+  const { operation, path, accepted } = PROXY;
+  const refusals = PROXY.refusals.map((status) => [status, responseOf(status, Problem)]);
+  const hasBody = method === "POST" || method === "PUT" || method === "PATCH";
+  return {
+    ...operation,
+    operationId: operationId(method, path),
+    tags: [...operation.tags],
+    parameters: [...operation.parameters],
+    security: [{ bearer: [] }],
+    ...(hasBody ? { requestBody: { content: { "*/*": { schema: {} } } } } : {}),
+    responses: {
+      "202": responseOf(202, accepted),
+      ...Object.fromEntries(refusals),
+      default: { description: "The provider's answer, unchanged.", content: { "*/*": { schema: {} } } },
+    },
   };
 }
 

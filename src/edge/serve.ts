@@ -11,11 +11,11 @@ import { inboundKeys } from "../platform/redis/keys.ts";
 import type { Runtime } from "../platform/runtime.ts";
 import { createApp } from "./app.ts";
 import { drain } from "./drain.ts";
+import { handleProxy, proxyPathOf } from "./gateway/handle-proxy.ts";
 import { createIngressMetrics } from "./ingress/ingress-metrics.ts";
 import { handleWebhook, type IngressDeps, webhookPathStart } from "./ingress/handle-webhook.ts";
 import { BodyBudget } from "./ingress/read-body.ts";
 import { answerWithoutHost } from "./without-host.ts";
-import { BODY_BYTES_MAX } from "../domain/inbound/endpoint-schema.ts";
 import { followDataKeys } from "../domain/vault/follow-data-keys.ts";
 
 /** Idle connections are closed after this; also the longest that a handler may be silent. */
@@ -36,6 +36,8 @@ export async function serveEdge(
   const answer = (request: Request, self: Server<undefined>): Response | Promise<Response> => {
     const pathStart = webhookPathStart(request.url);
     if (pathStart >= 0) return handleWebhook(ingress, request, self, pathStart);
+    const proxied = proxyPathOf(request.url);
+    if (proxied !== undefined) return handleProxy(runtime, request, self, proxied);
     return request.url.startsWith("/") ? answerWithoutHost(request, app.handle) : app.handle(request);
   };
   const server = Bun.serve({
@@ -44,8 +46,9 @@ export async function serveEdge(
     // With it a second process on the port would silently take part of the traffic; only wanted among our own.
     reusePort: options.sharesPort === true || runtime.config.edgeProcesses > 1,
     idleTimeout: IDLE_TIMEOUT_SECONDS,
-    // One byte more than the largest body, so that our own 413 answers, with its problem document and its count.
-    maxRequestBodySize: BODY_BYTES_MAX + 1024 * 1024,
+    // Bounded by whoever reads: our own 413 answers, with its problem document and its count, and what is proxied passes
+    // through whatever its size.
+    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     development: false,
     fetch: answer,
     error(error) {

@@ -10,6 +10,9 @@ import { replayDeliveries } from "../../src/domain/deliveries/replay-deliveries.
 import { createSubscription } from "../../src/domain/subscriptions/create-subscription.ts";
 import { newId, timeOfId } from "../../src/platform/uuid.ts";
 import { insertProvider, keyManifest } from "../integrations/test-provider.ts";
+import { oauthManifest } from "../oauth/oauth-server.ts";
+import type { OAuth2CodeAuth } from "../../src/domain/providers/auth-schema.ts";
+import type { ProviderManifest } from "../../src/domain/providers/manifest-schema.ts";
 import { customManifest } from "../providers/custom-manifest.ts";
 import type { TestApp, TestTenant } from "./app-fixture.ts";
 
@@ -48,6 +51,66 @@ const makeIntegration: RouteFixture["make"] = async (hub, tenant) => {
     values (${id}, ${tenant.id}, ${providerId}, 'An integration', '{}', 'NONE')`;
   return { id };
 };
+
+const makeCall: RouteFixture["make"] = async (hub, tenant) => {
+  const { id } = (await makeIntegration(hub, tenant)) as { id: string };
+  const callId = newId();
+  const now = new Date();
+  await hub.runtime.sqlSystem`
+    insert into gateway_calls (id, tenant_id, integration_id, created_at, actor, correlation_id, method, target, headers,
+      options, status, due_at, expires_at)
+    values (${callId}, ${tenant.id}, ${id}, ${now}, '{}', 'c', 'GET', '/x', '{}', '{}', 'QUEUED', ${now}, ${now})`;
+  return { id, callId };
+};
+
+/** An integration of a provider with which persons log in; nobody did. */
+const makeLogIn: RouteFixture["make"] = (hub, tenant) =>
+  insertIntegration(
+    hub,
+    tenant,
+    oauthManifest({ url: "https://login.example.com" }, { code: newProviderCode() }),
+  );
+
+/** One whose tokens a machine fetches, from a token endpoint on loopback. */
+const makeTokens: RouteFixture["make"] = (hub, tenant) => {
+  const url = tokenServerUrl();
+  const manifest = oauthManifest({ url }, { code: newProviderCode() });
+  const { scopes, token, refresh, place } = manifest.auth as OAuth2CodeAuth;
+  manifest.auth = {
+    type: "OAUTH2_CLIENT_CREDENTIALS",
+    scopes,
+    token: { ...token, clientAuth: "none" },
+    refresh,
+    place,
+  };
+  return insertIntegration(hub, tenant, manifest);
+};
+
+async function insertIntegration(
+  hub: TestApp,
+  tenant: TestTenant,
+  manifest: ProviderManifest,
+): Promise<Record<string, string>> {
+  const id = newId();
+  const providerId = await insertProvider(hub.runtime.sqlSystem, tenant.id, manifest);
+  await hub.runtime.sqlSystem`
+    insert into integrations (id, tenant_id, provider_id, name, config, auth_type)
+    values (${id}, ${tenant.id}, ${providerId}, 'An integration', '{"clientId":"hub"}', 'OAUTH2')`;
+  return { id };
+}
+
+let tokenServer: Bun.Server<undefined> | undefined;
+
+/** A token endpoint that does not keep the tests' process from ending. */
+function tokenServerUrl(): string {
+  tokenServer ??= Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: () => Response.json({ access_token: "token", token_type: "Bearer", expires_in: 600 }),
+  });
+  tokenServer.unref();
+  return `http://127.0.0.1:${tokenServer.port}`;
+}
 
 /** A provider without a log-in, whose connection needs no call to be tested. */
 function uncheckedManifest(code: string) {
@@ -279,6 +342,7 @@ export const ROUTE_FIXTURES: Readonly<Record<string, RouteFixture>> = {
     body: () => ({ failureThreshold: 7 }),
   },
   "POST /api/v1/integrations/{id}/circuit/reset": { scope: "integrations:write", make: makeIntegration },
+  "GET /api/v1/integrations/{id}/calls/{callId}": { scope: "gateway:call", make: makeCall },
   "POST /api/v1/integrations/{id}/circuit/trip": { scope: "integrations:write", make: makeIntegration },
   "GET /api/v1/integrations": { scope: "integrations:read" },
   "POST /api/v1/integrations": {
@@ -298,6 +362,8 @@ export const ROUTE_FIXTURES: Readonly<Record<string, RouteFixture>> = {
   },
   "DELETE /api/v1/integrations/{id}": { scope: "integrations:write", make: makeIntegration },
   "POST /api/v1/integrations/{id}/test": { scope: "integrations:write", make: makeIntegration },
+  "POST /api/v1/integrations/{id}/authorize": { scope: "integrations:write", make: makeLogIn },
+  "POST /api/v1/integrations/{id}/refresh-oauth": { scope: "integrations:write", make: makeTokens },
   "POST /api/v1/integrations/{id}/enable": { scope: "integrations:write", make: makeIntegration },
   "POST /api/v1/integrations/{id}/disable": { scope: "integrations:write", make: makeIntegration },
   "GET /api/v1/integrations/{id}/health": { scope: "integrations:read", make: makeIntegration },

@@ -41,6 +41,15 @@ export function createApiLogWriter(runtime: Runtime): ApiLogWriter {
   return writer;
 }
 
+const writers = new WeakMap<Runtime, ApiLogWriter>();
+
+/** The process's one writer for calls out, made on first use. */
+export function apiLogWriterOf(runtime: Runtime): ApiLogWriter {
+  let writer = writers.get(runtime);
+  if (writer === undefined) writers.set(runtime, (writer = createApiLogWriter(runtime)));
+  return writer;
+}
+
 class BatchWriter implements ApiLogWriter {
   readonly #runtime: Runtime;
   readonly #outcomes;

@@ -45,6 +45,8 @@ export interface ApiLogRow {
   attemptNumber?: number | null;
   /** W3C trace context of the call. */
   traceparent?: string | null;
+  /** Where the time of a call out went, in milliseconds by phase. */
+  timings?: Readonly<Record<string, number>> | null;
 }
 
 /** Largest value of an integer column; one number beyond it would refuse the whole batch (22003). */
@@ -89,12 +91,12 @@ export async function appendApiLogs(
     insert into api_request_logs (
       id, created_at, tenant_id, integration_id, endpoint_id, direction, method, url, path, query_params, headers, body,
       body_size, response_status, response_headers, response_body, response_size, response_time_ms, correlation_id,
-      user_id, source_ip, status, error_message, retry_of, receipt_id, error_code, attempt_number, traceparent
+      user_id, source_ip, status, error_message, retry_of, receipt_id, error_code, attempt_number, traceparent, timings
     )
     select id, to_timestamp(created_ms / 1000.0), tenant_id, integration_id, endpoint_id, direction, method, url, path,
       query_params, headers, body, body_size, response_status, response_headers, response_body, response_size,
       response_time_ms, correlation_id, user_id, source_ip, status, error_message, retry_of, receipt_id, error_code,
-      attempt_number, traceparent
+      attempt_number, traceparent, timings
     from unnest(
       ${ids((row) => row.id)}::text[]::uuid[],
       ${rows.map((row) => timeOfId(row.id))}::float8[],
@@ -123,11 +125,13 @@ export async function appendApiLogs(
       ${ids((row) => row.receiptId ?? null)}::text[]::uuid[],
       ${texts((row) => row.errorCode ?? null)}::text[],
       ${numbers((row) => row.attemptNumber ?? null)}::int[],
-      ${texts((row) => row.traceparent ?? null)}::text[]
+      ${texts((row) => row.traceparent ?? null)}::text[],
+      ${documents((row) => row.timings ?? null)}::text[]::jsonb[]
     ) as given(
       id, created_ms, tenant_id, integration_id, endpoint_id, direction, method, url, path, query_params, headers, body,
       body_size, response_status, response_headers, response_body, response_size, response_time_ms, correlation_id,
-      user_id, source_ip, status, error_message, retry_of, receipt_id, error_code, attempt_number, traceparent
+      user_id, source_ip, status, error_message, retry_of, receipt_id, error_code, attempt_number, traceparent,
+      timings
     )
     on conflict do nothing`;
 }

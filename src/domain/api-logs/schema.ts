@@ -62,6 +62,13 @@ export const ApiLogDetail = Type.Composite([
     responseBody: Nullable(Type.String()),
     responseBodyEncoding: BodyEncoding,
     traceparent: Nullable(Type.String()),
+    timings: Nullable(
+      Type.Record(Type.String(), Type.Number(), {
+        description:
+          "Milliseconds of a call out: `queue` (place in the queue), `limiter` (admission), `refresh` (credential), " +
+          "`connect` and `firstByte` (from the start of the exchange), `total`.",
+      }),
+    ),
   }),
 ]);
 export type ApiLogDetail = Static<typeof ApiLogDetail>;

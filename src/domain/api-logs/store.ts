@@ -14,6 +14,7 @@ export type ApiLogFullRow = ApiLogListRow & {
   responseHeaders: Record<string, unknown> | null;
   responseBody: Uint8Array | null;
   traceparent: string | null;
+  timings: Record<string, number> | null;
 };
 
 const listColumns = (tx: Transaction) => tx`
@@ -64,7 +65,7 @@ export async function getApiLogRow(
 ): Promise<ApiLogFullRow | undefined> {
   const [row] = await tx<ApiLogFullRow[]>`
     select ${listColumns(tx)}, l.query_params as "queryParams", l.headers, l.body,
-           l.response_headers as "responseHeaders", l.response_body as "responseBody", l.traceparent
+           l.response_headers as "responseHeaders", l.response_body as "responseBody", l.traceparent, l.timings
     from api_request_logs l
     where l.tenant_id = ${tenantId} and l.id = ${id} and l.created_at = to_timestamp(${createdAtMs}::float8 / 1000)`;
   return row;

@@ -115,6 +115,20 @@ export const BUILT_IN_TYPES: Readonly<Record<string, BuiltInType>> = {
     description: "The circuit of an integration closed: calls go through again.",
     sample: { integrationId: INTEGRATION, state: "CLOSED" },
   },
+  "gateway.call_completed": {
+    origin: "HUB",
+    description: "A call with `Prefer: respond-async` ended, with its result.",
+    sample: {
+      callId: "0192f6a0-0000-7000-8000-000000000009",
+      integrationId: INTEGRATION,
+      method: "GET",
+      target: "/v1/loads",
+      status: "DONE",
+      attempts: 1,
+      response: { status: 200, headers: {}, body: "{}", bodyEncoding: "utf8", bodyTruncated: false },
+      error: null,
+    },
+  },
   "order.created": {
     origin: "PLATFORM",
     description: "An order was created. Goes to subscribers.",

@@ -3,10 +3,14 @@ import type { Runtime } from "../../platform/runtime.ts";
 import { newId } from "../../platform/uuid.ts";
 import { type ApiLogRow, appendApiLogs } from "../api-logs/append-api-logs.ts";
 import { createRedactor, type Redactor } from "../api-logs/redact.ts";
+import { ERRORS } from "../errors.ts";
 import type { TestStep } from "../integrations/schema.ts";
 import { type AnswerClass, classifyAnswer } from "../providers/classify-answer.ts";
 import type { ProviderManifest } from "../providers/manifest-schema.ts";
+import { readRateHeaders } from "../providers/rate-headers.ts";
 import type { RenderedRequest, RenderOutcome } from "../providers/request-template.ts";
+import type { Admitted, CallResult, Refused } from "../rate-limit/admission-call.ts";
+import { outcomeFor } from "./judge-answer.ts";
 
 /** For whom the requests of a connection test are made. */
 export interface ConnectionOwner {
@@ -15,6 +19,14 @@ export interface ConnectionOwner {
   integrationId: string | null;
   manifest: ProviderManifest;
   correlationId: string;
+  /** Asks whether a request may go out, and ends what it was given. Left out: nothing is stored yet that limits could count. */
+  door?: ConnectionDoor | undefined;
+}
+
+/** The limits and the circuit of an integration, for its tests. */
+export interface ConnectionDoor {
+  admit(request: RenderedRequest, leftMs: number): Promise<Admitted | Refused>;
+  finish(admitted: Admitted, result: CallResult): Promise<unknown>;
 }
 
 /** What one request of a connection test came to. */
@@ -68,6 +80,10 @@ export class ConnectionRequests {
     }
     this.hide(rendered.secrets);
     const { request } = rendered;
+    // The API's limits say nothing of token endpoints.
+    const door = name === "verify" ? this.#owner.door : undefined;
+    const admitted = await door?.admit(request, deadlineMs - performance.now());
+    if (admitted?.kind === "refused") return refusedStep(name, admitted);
     const id = newId(this.#runtime.clock.nowMs());
     const result = await senderOf(this.#runtime).send({
       key: `integration:${this.#owner.integrationId ?? this.#owner.tenantId}`,
@@ -89,6 +105,19 @@ export class ConnectionRequests {
         ? unanswered(result as Exclude<typeof result, { kind: "response" }>)
         : classifyAnswer(this.#owner.manifest, answer, this.#runtime.clock.nowMs());
     const fault = verdict.action === "ok" ? undefined : verdict;
+    if (admitted !== undefined) {
+      const nowMs = this.#runtime.clock.nowMs();
+      await door!.finish(admitted, {
+        outcome: outcomeFor(verdict, answer?.status),
+        isSent: result.kind === "response" || ("sent" in result && result.sent),
+        ...(verdict.action === "ok" || verdict.retryAfterMs === undefined
+          ? {}
+          : { retryAfterMs: verdict.retryAfterMs }),
+        ...(answer === undefined
+          ? {}
+          : { reports: readRateHeaders(this.#owner.manifest, answer.headers, nowMs) }),
+      });
+    }
     this.#log(id, request, { answer, fault, durationMs });
     return { step: this.#show(name, request, answer, durationMs), answer, verdict: fault };
   }
@@ -178,6 +207,15 @@ export class ConnectionRequests {
       attemptNumber: 1,
     });
   }
+}
+
+function refusedStep(name: string, { code }: Refused): StepOutcome {
+  const kind = code === "circuit_open" ? "outage" : "limit";
+  return {
+    step: { name, request: null, response: null, durationMs: 0 },
+    answer: undefined,
+    verdict: { action: "retry", kind, code, message: ERRORS[code].title },
+  };
 }
 
 type Unanswered =

@@ -8,7 +8,7 @@ import type { Environment, ProviderManifest } from "../providers/manifest-schema
 import { readCaptured, readTokenAnswer, spanAt } from "../providers/read-token-answer.ts";
 import { renderRequest } from "../providers/request-template.ts";
 import { tokenRequest, tokenStepRequest } from "../providers/token-request.ts";
-import { ConnectionRequests, type StepOutcome } from "./connection-request.ts";
+import { type ConnectionDoor, ConnectionRequests, type StepOutcome } from "./connection-request.ts";
 
 /** A connection test takes no longer, all requests together (DESIGN.md section 8). */
 const TEST_TIMEOUT_MS = 10_000;
@@ -25,6 +25,7 @@ export interface ConnectionInput {
   config: Values;
   /** Secret and one-time fields, and the tokens that there are. */
   credentials: Readonly<Record<string, string>>;
+  door?: ConnectionDoor | undefined;
 }
 
 /** How a test stands while it goes on. */
@@ -55,7 +56,7 @@ export async function tryConnection(runtime: Runtime, input: ConnectionInput): P
     input,
     requests: new ConnectionRequests(
       runtime,
-      { tenantId, integrationId, manifest, correlationId },
+      { tenantId, integrationId, manifest, correlationId, door: input.door },
       Object.values(input.credentials),
     ),
     deadlineMs: startedMs + TEST_TIMEOUT_MS,

@@ -9,7 +9,15 @@ import type { Integration, TestResult } from "../integrations/schema.ts";
 import { openFields } from "../integrations/secret-fields.ts";
 import { getIntegrationRow } from "../integrations/store.ts";
 import { openTokens } from "../integrations/token-store.ts";
+import { connectionDoor } from "./connection-door.ts";
 import { tryConnection } from "./try-connection.ts";
+
+/** Codes of a test that the hub itself did not let out. */
+const REFUSALS: readonly string[] = ["circuit_open", "queue_full", "queue_timeout", "rate_limited"];
+
+function isRefused({ code, steps }: TestResult): boolean {
+  return REFUSALS.includes(code) && steps.at(-1)?.request === null;
+}
 
 /** A test's result, and the integration after it. */
 export interface VerifiedIntegration {
@@ -51,7 +59,14 @@ export async function verifyIntegration(
     integrationId: id,
     correlationId: ctx.requestId,
     credentials,
+    door: connectionDoor(runtime, integration, purpose === "idle" ? "low" : "normal"),
   });
+  // Not even asked: that the provider is busy or known to fail says nothing new of the connection.
+  if (purpose === "idle" && isRefused(tried.test)) {
+    const row = await withTenant(ctx, (tx) => getIntegrationRow(tx, tenantId, id));
+    if (row === undefined) throw notFound();
+    return { test: tried.test, integration: presentIntegration(runtime.config, row) };
+  }
   const after = await withTenant(ctx, async (tx) => {
     const row = await getIntegrationRow(tx, tenantId, id, true);
     if (row === undefined) throw notFound();

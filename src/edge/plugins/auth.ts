@@ -101,6 +101,35 @@ export function authenticated(runtime: Runtime, options: AuthenticationOptions =
     });
 }
 
+/**
+ * The caller of a request that never enters the framework. What is proxied counts against no management limit, and a
+ * known key costs no question to Redis.
+ *
+ * @throws HubError 401 `unauthenticated`; 429 `rate_limited` for an address that failed too often
+ */
+export async function callerOf(
+  runtime: Runtime,
+  request: Request,
+  socketAddress: string | undefined,
+  requestId: string,
+): Promise<Context> {
+  const { authenticator, limits, isTrustedProxy } = gateOf(runtime);
+  const sourceIp =
+    socketAddress === undefined
+      ? undefined
+      : senderAddress(socketAddress, request.headers.get("x-forwarded-for"), isTrustedProxy);
+  try {
+    const principal = await authenticator.authenticate(request.headers.get("authorization"), requestId);
+    return { runtime, ...principal, requestId, ...(sourceIp === undefined ? {} : { sourceIp }) };
+  } catch (error) {
+    if (sourceIp !== undefined && error instanceof HubError && error.code === "unauthenticated") {
+      await limits.refuseGuesser(sourceIp);
+      await limits.countFailedLogin(sourceIp);
+    }
+    throw error;
+  }
+}
+
 function holdsNul(value: unknown): boolean {
   return typeof value === "string" && value.includes("\0");
 }

@@ -52,12 +52,8 @@ export class BufferedAnswer implements AnswerSink {
     }
   }
 
-  /** How long the receiver keeps an idle connection, less a margin; undefined when it does not say. */
   get keepAliveMs(): number | undefined {
-    const keepAlive = this.headers.get("keep-alive");
-    const seconds = keepAlive === null ? undefined : TIMEOUT.exec(keepAlive)?.[1];
-    if (seconds === undefined) return undefined;
-    return Math.min(KEEP_ALIVE_MAX_MS, Math.max(0, Number(seconds) * 1000 - KEEP_ALIVE_MARGIN_MS));
+    return keepAliveOf(this.headers);
   }
 
   /**
@@ -78,6 +74,14 @@ export class BufferedAnswer implements AnswerSink {
       bodyTruncated: bodyTruncated || cut,
     }));
   }
+}
+
+/** How long the receiver keeps an idle connection, less a margin; undefined when it does not say. */
+export function keepAliveOf(headers: AnswerHeaders): number | undefined {
+  const keepAlive = headers.get("keep-alive");
+  const seconds = keepAlive === null ? undefined : TIMEOUT.exec(keepAlive)?.[1];
+  if (seconds === undefined) return undefined;
+  return Math.min(KEEP_ALIVE_MAX_MS, Math.max(0, Number(seconds) * 1000 - KEEP_ALIVE_MARGIN_MS));
 }
 
 function joined(chunks: readonly Uint8Array[]): Uint8Array {

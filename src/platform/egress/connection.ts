@@ -4,6 +4,7 @@ import type { Target } from "./address-policy.ts";
 import type { EgressErrorCode, EgressPhase } from "./exchange.ts";
 import { HEAD_BYTES_MAX } from "./request-head.ts";
 import { AnswerError, type AnswerSink, ResponseParser } from "./response-parser.ts";
+import type { BodySource } from "./streamed-exchange.ts";
 
 /** A request ready to be written. */
 export interface WireRequest {
@@ -12,6 +13,8 @@ export interface WireRequest {
   head: string;
   body: Uint8Array | string | undefined;
   bodyBytes: number;
+  /** Sent after the head as it comes; `body` is undefined then. */
+  source?: BodySource | undefined;
 }
 
 /** Told while an exchange goes on. */
@@ -76,6 +79,9 @@ export class Connection {
   #state: "connecting" | "handshake" | "open" | "gone" = "connecting";
   #exchange: Exchange | undefined;
   #unsent: Uint8Array | undefined;
+  /** A body is being passed on: the request is not complete yet. */
+  #isPassing = false;
+  #onDrained: (() => void) | undefined;
 
   constructor(options: {
     target: Target;
@@ -129,6 +135,15 @@ export class Connection {
     return this.#state === "open" && this.#exchange === undefined;
   }
 
+  /** Takes no more of the answer until `resume`. */
+  pause(): void {
+    if (this.#state === "open") this.#socket?.pause();
+  }
+
+  resume(): void {
+    if (this.#state === "open") this.#socket?.resume();
+  }
+
   /** Ends the connection at once; an exchange under way fails with `aborted`. */
   destroy(): void {
     this.fail("aborted", "The exchange was given up");
@@ -141,6 +156,7 @@ export class Connection {
     this.#state = "gone";
     this.#unsent = undefined;
     this.#socket?.terminate();
+    this.#tellDrained();
     if (before === "open") {
       const started = this.#exchange?.parser.started ?? false;
       this.#finish({ complete: false, code, message, started });
@@ -204,7 +220,8 @@ export class Connection {
     if (written < this.#unsent.byteLength) this.#unsent = this.#unsent.subarray(written);
     else {
       this.#unsent = undefined;
-      this.#exchange?.progress.onWritten();
+      if (this.#isPassing) this.#tellDrained();
+      else this.#exchange?.progress.onWritten();
     }
   }
 
@@ -227,7 +244,11 @@ export class Connection {
     this.#settle.resolve(this);
   }
 
-  #send({ head, body, bodyBytes }: WireRequest): void {
+  #send({ head, body, bodyBytes, source }: WireRequest): void {
+    if (source !== undefined) {
+      void this.#pass(head, source, this.#exchange!);
+      return;
+    }
     let size = scratch.write(head, 0, "latin1");
     let rest: Uint8Array | undefined;
     if (body !== undefined && bodyBytes > JOINED_BYTES_MAX) {
@@ -250,9 +271,52 @@ export class Connection {
     }
   }
 
+  /** Sends the head, and the body's pieces as they come and as the receiver takes them. */
+  async #pass(head: string, source: BodySource, exchange: Exchange): Promise<void> {
+    this.#isPassing = true;
+    const isChunked = source.bytes === undefined;
+    try {
+      await this.#write(Buffer.from(head, "latin1"));
+      for (;;) {
+        const piece = await source.read();
+        // Answered or broken off meanwhile: nobody reads the rest.
+        if (this.#exchange !== exchange) return;
+        if (piece === undefined) break;
+        if (piece.byteLength === 0) continue;
+        if (isChunked) await this.#write(Buffer.from(`${piece.byteLength.toString(16)}\r\n`, "latin1"));
+        await this.#write(piece);
+        if (isChunked) await this.#write(CRLF);
+      }
+      if (isChunked) await this.#write(LAST_CHUNK);
+    } catch {
+      if (this.#exchange === exchange) this.fail("aborted", "The body of the request was broken off");
+      return;
+    }
+    this.#isPassing = false;
+    if (this.#exchange === exchange) exchange.progress.onWritten();
+  }
+
+  /** Resolves when the system has taken all bytes, or the connection is gone. */
+  async #write(bytes: Uint8Array): Promise<void> {
+    if (this.#state !== "open") return;
+    const written = this.#socket!.write(bytes);
+    if (written < 0) return this.fail("connection_closed", CLOSED);
+    if (written === bytes.byteLength) return;
+    this.#unsent = bytes.subarray(written);
+    await new Promise<void>((resolve) => {
+      this.#onDrained = resolve;
+    });
+  }
+
+  #tellDrained(): void {
+    const resolve = this.#onDrained;
+    this.#onDrained = undefined;
+    resolve?.();
+  }
+
   #complete(exchange: Exchange, clean: boolean): void {
-    const reusable =
-      clean && exchange.parser.keepAlive && this.#unsent === undefined && this.#state === "open";
+    const isWritten = this.#unsent === undefined && !this.#isPassing;
+    const reusable = clean && exchange.parser.keepAlive && isWritten && this.#state === "open";
     this.used = true;
     this.#finish({ complete: true, reusable });
     if (!reusable) this.destroy();
@@ -266,6 +330,8 @@ export class Connection {
 }
 
 const CLOSED = "The connection was closed without an answer";
+const CRLF = Buffer.from("\r\n");
+const LAST_CHUNK = Buffer.from("0\r\n\r\n");
 
 const HANDLERS = {
   open: (socket: Socket<ConnectionData>) => socket.data.connection.opened(socket),

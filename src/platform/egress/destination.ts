@@ -28,9 +28,17 @@ export class Destination {
   /**
    * A kept connection to one of these addresses, the latest used first. Others are closed: the name points elsewhere
    * now.
+   *
+   * @param idleMaxMs one that was idle for longer is not taken
    */
-  takeIdle(addresses: readonly string[], nowMs: number): Connection | undefined {
+  takeIdle(
+    addresses: readonly string[],
+    nowMs: number,
+    idleMaxMs = Number.POSITIVE_INFINITY,
+  ): Connection | undefined {
     for (;;) {
+      const latest = this.#idle.at(-1);
+      if (latest !== undefined && nowMs - latest.idleSinceMs > idleMaxMs) return undefined;
       const connection = this.#idle.pop();
       if (connection === undefined) return undefined;
       const fresh = nowMs - connection.idleSinceMs < connection.idleMaxMs;

@@ -43,12 +43,12 @@ export function isSendableName(name: string): boolean {
  * Writes a request's head (RFC 9112 section 3).
  *
  * @param target.path path and query in origin form, as `URL` writes them
- * @param target.bodyBytes undefined when there is no body
+ * @param target.bodyBytes undefined when there is no body, "chunked" when nobody knows how long it is
  * @returns ASCII text up to the empty line, or what is wrong with the request
  */
 export function writeRequestHead(
   { method, headers }: { method: string; headers: Readonly<Record<string, string>> },
-  { path, host, bodyBytes }: { path: string; host: string; bodyBytes: number | undefined },
+  { path, host, bodyBytes }: { path: string; host: string; bodyBytes: number | "chunked" | undefined },
 ): string | { problem: string } {
   if (!METHODS.has(method)) return { problem: "The method is not supported" };
   let head = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\n`;
@@ -62,7 +62,8 @@ export function writeRequestHead(
     head += `${name}: ${value}\r\n`;
   }
   if (!hasUserAgent) head += `user-agent: ${USER_AGENT}\r\n`;
-  if (bodyBytes !== undefined) head += `content-length: ${bodyBytes}\r\n`;
+  if (bodyBytes === "chunked") head += "transfer-encoding: chunked\r\n";
+  else if (bodyBytes !== undefined) head += `content-length: ${bodyBytes}\r\n`;
   else if (method === "POST" || method === "PUT" || method === "PATCH") head += "content-length: 0\r\n";
   head += "\r\n";
   if (head.length > HEAD_BYTES_MAX) return { problem: `The headers have more than ${HEAD_BYTES_MAX} bytes` };

@@ -8,6 +8,13 @@ import { type LookupFailure, type LookupResult, NameLookup } from "./name-lookup
 import { Progress } from "./progress.ts";
 import { writeRequestHead } from "./request-head.ts";
 import { AnswerError } from "./response-parser.ts";
+import {
+  type BodySource,
+  StreamedAnswer,
+  type StreamFailure,
+  type StreamRequest,
+  type StreamResult,
+} from "./streamed-exchange.ts";
 
 /** Bytes of an answer that are kept, unless the request says otherwise. */
 const RESPONSE_BYTES_MAX = 64 * 1024;
@@ -16,6 +23,11 @@ const IN_FLIGHT_MAX = 64;
 /** Idle connections of one process, looked at every second. */
 const IDLE_MAX = 256;
 const SWEEP_MS = 1_000;
+/**
+ * A request that must not be sent twice goes out on a connection that was used so lately that hardly any receiver has
+ * given it up, or on a new one.
+ */
+const SURELY_OPEN_MS = 2_000;
 /** URLs whose parts are remembered. */
 const ROUTES_MAX = 10_000;
 
@@ -28,16 +40,15 @@ interface Route {
   host: string;
 }
 
-/** What one exchange works with. */
-interface Work {
+/** A request on its way: where to, and how it stands. */
+interface Way {
   route: Route;
   addresses: readonly string[];
   wire: WireRequest;
   progress: Progress;
-  /** Bytes of the answer's body that are kept. */
-  keptMax: number;
 }
 
+type Answer = BufferedAnswer | StreamedAnswer;
 type Judged = readonly string[] | { refusal: Refusal } | LookupFailure;
 
 const CLOSED = "The exchange was given up";
@@ -86,6 +97,36 @@ export class Sender {
     } finally {
       this.#slots.release(request.key);
     }
+  }
+
+  /**
+   * Sends a request whose bodies pass through: resolves with the answer's head, while both bodies may still be under way.
+   * Bounded by its caller: it waits for no slot. Never rejects.
+   */
+  open(request: StreamRequest): Promise<StreamResult> {
+    const progress = new Progress();
+    const answer = new StreamedAnswer(progress);
+    if (this.#closed) answer.finish(progress.error("aborted", CLOSED) as StreamFailure);
+    else {
+      this.#active.add(progress);
+      const timer = setTimeout(() => {
+        answer.finish(progress.timeout(request.timeoutMs) as StreamFailure);
+        progress.giveUp();
+      }, request.timeoutMs);
+      const abort = (): void => answer.cancel();
+      request.signal?.addEventListener("abort", abort, { once: true });
+      const settle = (failure: StreamFailure | undefined): void => {
+        clearTimeout(timer);
+        request.signal?.removeEventListener("abort", abort);
+        this.#active.delete(progress);
+        answer.finish(failure);
+      };
+      this.#pass(request, answer, progress).then(settle, (error: unknown) =>
+        settle(progress.error("request_invalid", (error as Error).message) as StreamFailure),
+      );
+      if (request.signal?.aborted === true) abort();
+    }
+    return answer.opened;
   }
 
   /** Closes every connection; what is under way or waits for a slot fails with `aborted`. */
@@ -163,7 +204,54 @@ export class Sender {
     }
   }
 
-  async #connect({ route, addresses, progress }: Work): Promise<Connection | ConnectError> {
+  /** One exchange of `open`. @returns when it is over: how it failed, if it did */
+  async #pass(
+    request: StreamRequest,
+    answer: StreamedAnswer,
+    progress: Progress,
+  ): Promise<StreamFailure | undefined> {
+    const failed = (result: EgressResult): StreamFailure => result as StreamFailure;
+    const route = this.#routeOf(request.url, request.policy);
+    if ("code" in route) return failed(progress.refused(route));
+    const { destination } = route;
+    destination.lastUsedMs = progress.startedAt;
+    const source = isSource(request.body) ? request.body : undefined;
+    const body = isSource(request.body) ? undefined : request.body;
+    const bodyBytes = source === undefined ? body?.byteLength : (source.bytes ?? "chunked");
+    const head = writeRequestHead(request, { path: route.path, host: route.host, bodyBytes });
+    if (typeof head !== "string") return failed(progress.error("request_invalid", head.problem));
+    const known = this.#addressesOf(destination, progress);
+    const addresses = known instanceof Promise ? await known : known;
+    if ("refusal" in addresses) return failed(progress.refused(addresses.refusal));
+    if ("code" in addresses) return failed(progress.error(addresses.code, addresses.message));
+    const wire = { method: request.method, head, body, bodyBytes: body?.byteLength ?? 0, source };
+    const way = { route, addresses, wire, progress };
+    const idleMaxMs = request.repeatable ? undefined : SURELY_OPEN_MS;
+    let connection = destination.takeIdle(addresses, progress.startedAt, idleMaxMs);
+    for (;;) {
+      // oxlint-disable-next-line no-await-in-loop -- the second round is for a kept connection that was closed
+      const ready = connection ?? (await this.#connect(way));
+      if (ready instanceof ConnectError)
+        return failed(progress.error(ready.code, ready.message, ready.phase));
+      if (progress.isOver) {
+        ready.destroy();
+        return failed(progress.error("aborted", CLOSED));
+      }
+      answer.flow = ready;
+      // oxlint-disable-next-line no-await-in-loop -- as above
+      const end = await startExchange(ready, way, answer);
+      if (end.complete) {
+        if (end.reusable) keep(ready, destination, answer);
+        return undefined;
+      }
+      const wasStale = connection !== undefined && !end.started && isClosing(end.code);
+      const isOnceMore = wasStale && request.repeatable && !progress.isOver;
+      if (!isOnceMore || source?.rewind() === false) return failed(progress.error(end.code, end.message));
+      connection = undefined;
+    }
+  }
+
+  async #connect({ route, addresses, progress }: Way): Promise<Connection | ConnectError> {
     progress.phase = "connect";
     try {
       const connection = await route.destination.connect(addresses, {
@@ -254,19 +342,23 @@ export class Sender {
   }
 }
 
-function startExchange(connection: Connection, work: Work, answer: BufferedAnswer): Promise<ExchangeEnd> {
-  const { progress } = work;
+function startExchange(connection: Connection, way: Way, answer: Answer): Promise<ExchangeEnd> {
+  const { progress } = way;
   progress.address = connection.address;
   progress.phase = "write";
   progress.sent = true;
   const giveUp = (): void => connection.destroy();
   progress.onGiveUp = giveUp;
-  answer.stop = giveUp;
-  return connection.exchange(work.wire, answer, progress);
+  if (answer instanceof BufferedAnswer) answer.stop = giveUp;
+  return connection.exchange(way.wire, answer, progress);
+}
+
+function isSource(body: StreamRequest["body"]): body is BodySource {
+  return body !== undefined && !(body instanceof Uint8Array);
 }
 
 /** The connection waits for the next exchange with the same destination. */
-function keep(connection: Connection, destination: Destination, { keepAliveMs }: BufferedAnswer): void {
+function keep(connection: Connection, destination: Destination, { keepAliveMs }: Answer): void {
   if (keepAliveMs !== undefined) connection.idleMaxMs = keepAliveMs;
   destination.putIdle(connection, performance.now());
 }

@@ -225,8 +225,10 @@ export function admissionKeys(scope: {
   providerId: string;
   environment: string;
   integrationId: string;
+  route?: "fallback" | undefined;
 }): AdmissionKeys {
-  const own = `{g:${scope.providerId}}:i:${scope.integrationId}`;
+  const of = scope.route === undefined ? scope.integrationId : `${scope.integrationId}:${scope.route}`;
+  const own = `{g:${scope.providerId}}:i:${of}`;
   const shared = `{g:${scope.providerId}}:s:${scope.environment}`;
   return {
     state: own,

@@ -1,0 +1,110 @@
+import { decodeAnswer } from "../../platform/egress/decode-answer.ts";
+import type { Runtime } from "../../platform/runtime.ts";
+import { apiLogWriterOf } from "../api-logs/api-log-writer.ts";
+import type { ApiLogRow } from "../api-logs/append-api-logs.ts";
+import type { Redactor } from "../api-logs/redact.ts";
+import type { AnswerClass } from "../providers/classify-answer.ts";
+
+/** Read further than is kept, because a secret that is cut at the edge is not recognised. */
+const OVERLAP_BYTES = 4_096;
+
+/** Bytes of each body that a log row is made of; 0 when bodies of this side are not logged. */
+export function loggedBytes(runtime: Runtime, side: "request" | "response"): number {
+  const { logRequestBodies, logResponseBodies, logBodyMaxBytes } = runtime.config;
+  return (side === "request" ? logRequestBodies : logResponseBodies) ? logBodyMaxBytes + OVERLAP_BYTES : 0;
+}
+
+/** One try as it is logged. */
+export interface LoggedTry {
+  id: string;
+  tenantId: string;
+  integrationId: string;
+  correlationId: string;
+  userId: string | null;
+  sourceIp: string | null;
+  method: string;
+  url: string;
+  /** As sent, the credential included. */
+  headers: Readonly<Record<string, string>>;
+  requestBody: Uint8Array | undefined;
+  requestBytes: number;
+  answer:
+    | { status: number; headers: Iterable<[string, string]>; body: Uint8Array | undefined; bytes: number }
+    | undefined;
+  verdict: AnswerClass;
+  timings: Readonly<Record<string, number>>;
+  attempt: number;
+  /** Log row of the first try. */
+  retryOf: string | null;
+}
+
+/** Writes the log row of one try, without its secrets; the caller does not wait. */
+export async function logTry(runtime: Runtime, redactor: Redactor, logged: LoggedTry): Promise<void> {
+  const { answer, verdict } = logged;
+  const { pathname, search } = new URL(logged.url);
+  const answerHeaders = answer === undefined ? undefined : [...answer.headers];
+  const headerOf = (
+    entries: readonly (readonly [string, string])[] | undefined,
+    name: string,
+  ): string | null => entries?.find(([known]) => known === name)?.[1] ?? null;
+  const sent = Object.entries(logged.headers);
+  const [body, responseBody] = await Promise.all([
+    bodyOf(runtime, redactor, logged.requestBody, (name) => headerOf(sent, name)),
+    bodyOf(runtime, redactor, answer?.body, (name) => headerOf(answerHeaders, name)),
+  ]);
+  apiLogWriterOf(runtime).add({
+    id: logged.id,
+    tenantId: logged.tenantId,
+    integrationId: logged.integrationId,
+    endpointId: null,
+    direction: "OUTBOUND",
+    method: logged.method,
+    url: redactor.url(logged.url),
+    path: redactor.url(pathname),
+    queryParams: search === "" ? {} : redactor.query(search),
+    headers: redactor.headers(sent),
+    body,
+    bodySize: logged.requestBytes,
+    responseStatus: answer?.status ?? null,
+    responseHeaders: answerHeaders === undefined ? null : redactor.headers(answerHeaders),
+    responseBody,
+    responseSize: answer?.bytes ?? null,
+    responseTimeMs: logged.timings["total"] ?? null,
+    correlationId: logged.correlationId,
+    userId: logged.userId,
+    sourceIp: logged.sourceIp,
+    status: statusOf(answer?.status, verdict),
+    errorCode: verdict.action === "ok" ? null : verdict.code,
+    errorMessage: verdict.action === "ok" ? null : redactor.text(verdict.message),
+    retryOf: logged.retryOf,
+    attemptNumber: logged.attempt,
+    timings: logged.timings,
+  });
+}
+
+/** A body without its secrets. What is encoded is decoded first: else nobody could find a secret in it. */
+async function bodyOf(
+  { config }: Runtime,
+  redactor: Redactor,
+  bytes: Uint8Array | undefined,
+  header: (name: string) => string | null,
+): Promise<Uint8Array | null> {
+  if (bytes === undefined || bytes.byteLength === 0) return null;
+  const encoding = header("content-encoding");
+  let plain = bytes;
+  if (encoding !== null && encoding.toLowerCase() !== "identity") {
+    const decoded = await decodeAnswer(bytes, encoding, config.logBodyMaxBytes + OVERLAP_BYTES).catch(
+      () => undefined,
+    );
+    if (decoded === undefined || decoded.body === bytes) return null;
+    plain = decoded.body;
+  }
+  return redactor.body(plain, header("content-type"), config.logBodyMaxBytes);
+}
+
+function statusOf(status: number | undefined, verdict: AnswerClass): ApiLogRow["status"] {
+  if (verdict.action === "ok" || verdict.action === "ignore") return "SUCCESS";
+  if (verdict.code === "timeout" && status === undefined) return "TIMEOUT";
+  if (status !== undefined && status >= 400) return status < 500 ? "CLIENT_ERROR" : "SERVER_ERROR";
+  return verdict.kind === "data" || verdict.kind === "limit" ? "CLIENT_ERROR" : "SERVER_ERROR";
+}
