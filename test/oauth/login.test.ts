@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { openCredentials, loadIntegration } from "../../src/domain/integrations/load-integration.ts";
 import type { TestApp } from "../edge/app-fixture.ts";
+import { keyManifest } from "../integrations/test-provider.ts";
 import {
   authorizeUrl,
   CALLBACK,
@@ -264,7 +265,7 @@ describe("the log-in with a provider", () => {
     ]);
     const other = await newIntegration(hub, oauthManifest(server));
     expect((await ask(other.id, {})).status).toBe(404);
-    const machine = await newIntegration(hub, oauthManifest(server, { code: "KEYS", ...keyLogin() }), {
+    const machine = await newIntegration(hub, keyManifest(`${server.url}/api`), {
       config: { apiKey: "a-key-of-some-length" },
     });
     const answer = await hub.call("POST", `/api/v1/integrations/${machine.id}/authorize`, {
@@ -276,9 +277,4 @@ describe("the log-in with a provider", () => {
     });
     expect([refresh.status, refresh.json["code"]]).toEqual([409, "not_oauth"]);
   });
-});
-
-const keyLogin = () => ({
-  auth: { type: "API_KEY", place: [{ in: "header", name: "X-Key", value: "{apiKey}" }] },
-  fields: [{ name: "apiKey", label: "Key", kind: "secret", type: "string", required: true }] as never,
 });

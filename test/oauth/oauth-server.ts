@@ -150,7 +150,7 @@ export function oauthManifest(
         type: "string",
         required: false,
         from: {
-          request: { method: "GET", path: "/me", headers: { Authorization: "Bearer {accessToken}" } },
+          request: { method: "GET", path: "/me" },
           pointer: "/account/realm",
         },
       },

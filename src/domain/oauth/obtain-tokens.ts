@@ -53,7 +53,7 @@ export async function obtainTokens(
   const { auth, manifest } = owner;
   if (auth.type === "TOKEN_REQUEST") return runSteps(runtime, owner, auth, { deadlineMs, mayStart });
   if (grant.type === "steps") throw new Error("Steps are for TOKEN_REQUEST alone");
-  const rendered = tokenRequest(manifest, auth, grant, owner);
+  const rendered = tokenRequest(manifest, auth, grant, valuesOf(owner));
   const answer = await send(runtime, owner, rendered, { deadlineMs, mayStart });
   if ("kind" in answer) return { ok: false, fault: answer };
   return judgeTokenAnswer(auth, answer, runtime.clock.nowMs());
@@ -66,9 +66,9 @@ export function canMint(owner: TokenOwner): boolean {
     case "OAUTH2_CODE":
       return false;
     case "TOKEN_REQUEST":
-      return tokenStepRequest(manifest, auth, 0, owner).ok;
+      return tokenStepRequest(manifest, auth, 0, valuesOf(owner)).ok;
     default:
-      return tokenRequest(manifest, auth, mintGrant(auth) as Grant, owner).ok;
+      return tokenRequest(manifest, auth, mintGrant(auth) as Grant, valuesOf(owner)).ok;
   }
 }
 
@@ -76,6 +76,11 @@ export function canMint(owner: TokenOwner): boolean {
 export function mintGrant(auth: TokenAuth): TokenGrant {
   if (auth.type === "TOKEN_REQUEST") return { type: "steps" };
   return { type: auth.type === "OAUTH2_PASSWORD" ? "password" : "client_credentials" };
+}
+
+/** Without the log-in itself: a request for a token carries none. */
+function valuesOf({ environment, config, credentials }: TokenOwner) {
+  return { environment, config, credentials };
 }
 
 interface Sending {
@@ -92,7 +97,7 @@ async function runSteps(
   const values: Record<string, string> = {};
   let expiresInMs: number | undefined;
   for (const [at, step] of auth.steps.entries()) {
-    const input = { ...owner, credentials: { ...owner.credentials, ...values } };
+    const input = valuesOf({ ...owner, credentials: { ...owner.credentials, ...values } });
     const rendered = tokenStepRequest(owner.manifest, auth, at, input);
     // oxlint-disable-next-line no-await-in-loop -- each step needs the one before
     const answer = await send(runtime, owner, rendered, sending);
