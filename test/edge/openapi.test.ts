@@ -11,7 +11,9 @@ let hub: TestApp;
 let document: OpenApiDocument;
 beforeAll(async () => {
   // All cases share a few tenants; the limit has its own test.
-  hub = await startTestApp({ env: { API_RATE_LIMIT: "100000/60" } });
+  hub = await startTestApp({
+    env: { API_RATE_LIMIT: "100000/60", EGRESS_ALLOW_CIDRS: "127.0.0.0/8", EGRESS_ALLOW_HTTP: "true" },
+  });
   document = (await hub.call("GET", "/openapi.json")).json as unknown as OpenApiDocument;
 });
 afterAll(() => hub.stop());

@@ -25,6 +25,9 @@ export function readRedirect(
       isDenied: false,
       message: "The answer names another provider than the one that was asked",
     };
+  const names = [...query.keys()];
+  if (new Set(names).size < names.length)
+    return { ok: false, isDenied: false, message: "The answer of the provider is malformed" };
   const state = query.get("state") ?? "";
   try {
     const checked = validateAuthResponse({ issuer }, { client_id: "hub" }, query, state);
