@@ -140,6 +140,7 @@ async function pause(ms: number, signal: AbortSignal | undefined): Promise<void>
 async function passOn(run: CallRun, tried: Tried): Promise<ProviderAnswer> {
   const { answer, failure, proof, verdict } = tried;
   if (answer === undefined || failure !== undefined) {
+    if (answer !== undefined) tried.note((await answer.peek(JUDGED_BYTES)).slice());
     await tried.settle();
     run.conclude(verdict, proof);
     throw unanswered(run, failure!);

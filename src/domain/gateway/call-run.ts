@@ -209,7 +209,7 @@ export class CallRun {
       method,
       headers: out.headers,
       ...(out.body === undefined ? {} : { body: out.body }),
-      timeoutMs: Math.max(1, this.leftMs),
+      timeoutMs: Math.max(1, Math.ceil(this.leftMs)),
       repeatable: isSafe(method) || options.idempotencyKey !== undefined,
       signal,
     });
@@ -357,7 +357,8 @@ export class CallRun {
     const { runtime } = this.ctx;
     const integrationId = this.#integration.id;
     const atMs = runtime.clock.nowMs();
-    if (verdict.action === "ok" || verdict.action === "ignore") recordOutcome(runtime, { integrationId, atMs });
+    if (verdict.action === "ok" || verdict.action === "ignore")
+      recordOutcome(runtime, { integrationId, atMs });
     else if (verdict.kind !== "data") {
       const error = { code: verdict.code, message: proof.redactor.text(verdict.message) };
       recordOutcome(runtime, { integrationId, atMs, error });

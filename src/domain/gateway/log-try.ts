@@ -104,7 +104,8 @@ async function bodyOf(
 
 function statusOf(status: number | undefined, verdict: AnswerClass): ApiLogRow["status"] {
   if (verdict.action === "ok" || verdict.action === "ignore") return "SUCCESS";
-  if (verdict.code === "timeout" && status === undefined) return "TIMEOUT";
+  // A 408 of the provider is an answer; one that broke off at the deadline is none.
+  if (verdict.code === "timeout" && (status === undefined || status < 400)) return "TIMEOUT";
   if (status !== undefined && status >= 400) return status < 500 ? "CLIENT_ERROR" : "SERVER_ERROR";
   return verdict.kind === "data" || verdict.kind === "limit" ? "CLIENT_ERROR" : "SERVER_ERROR";
 }
