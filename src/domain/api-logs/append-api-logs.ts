@@ -76,10 +76,7 @@ export async function appendApiLogs(
     });
   const ids = (pick: (row: ApiLogRow) => string | null): (string | null)[] => rows.map(pick);
   const numbers = (pick: (row: ApiLogRow) => number | null): (number | null)[] =>
-    rows.map((row) => {
-      const value = pick(row);
-      return value === null ? null : Math.min(Math.round(value), INTEGER_MAX);
-    });
+    rows.map((row) => wholeNumber(pick(row)));
   const documents = (pick: (row: ApiLogRow) => Readonly<Record<string, unknown>> | null): (string | null)[] =>
     rows.map((row) => {
       const value = pick(row);
@@ -134,4 +131,8 @@ export async function appendApiLogs(
       timings
     )
     on conflict do nothing`;
+}
+
+function wholeNumber(value: number | null): number | null {
+  return value === null ? null : Math.min(Math.round(value), INTEGER_MAX);
 }
