@@ -102,7 +102,7 @@ const CHECKLIST: readonly Line[] = [
     proofs: [
       ["oauth/login.test.ts", "a person logs in with PKCE"],
       ["oauth/login.test.ts", "another browser cannot finish"],
-      ["oauth/refresh.test.ts", "of 4 processes with 50 callers each makes one refresh"],
+      ["oauth/refresh.test.ts", "ensureFreshToken() of 4 processes with 50 callers each makes one refresh"],
       ["oauth/refresh.test.ts", "killed between the answer and its first commit"],
       ["oauth/refresh.test.ts", "deleting an integration gives its tokens back"],
     ],

@@ -31,7 +31,9 @@ function operations(): { name: string; path: string; method: string; statuses: s
 
 /** Inbound webhooks are signed instead, and never enter the app; their tests are in test/inbound. */
 const INGRESS_NAME = `POST ${INGRESS.path}`;
-const isPublic = (name: string): boolean => Object.hasOwn(PUBLIC_ROUTES, name) || name === INGRESS_NAME;
+/** The document writes {name} where a route has :name. */
+const PUBLIC_NAMES = new Set(Object.keys(PUBLIC_ROUTES).map((name) => name.replaceAll(/:(\w+)/g, "{$1}")));
+const isPublic = (name: string): boolean => PUBLIC_NAMES.has(name) || name === INGRESS_NAME;
 const guarded = () => operations().filter(({ name }) => !isPublic(name));
 
 /** The fixture's object under a path, or what stands for one that does not exist. */
