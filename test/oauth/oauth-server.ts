@@ -1,6 +1,6 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import Provider, { type KoaContextWithOIDC } from "oidc-provider";
+import { type KoaContextWithOIDC, Provider } from "oidc-provider";
 import type { ProviderManifest } from "../../src/domain/providers/manifest-schema.ts";
 import { keyManifest } from "../integrations/test-provider.ts";
 

@@ -42,9 +42,9 @@ const state = (
   ...more,
   journal: { ...noFacts, ...journal },
 });
-const open = (state: "STARTED" | "ANSWERED", agoMs = 40 * SECOND) => ({
+const open = (reached: "STARTED" | "ANSWERED", agoMs = 40 * SECOND) => ({
   id: "j",
-  state,
+  state: reached,
   startedMs: NOW - agoMs,
   baseVersion: 1,
   tokensSealed: null,

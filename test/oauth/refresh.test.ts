@@ -110,7 +110,7 @@ async function spawnCallers(made: Made, callers: number) {
 async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string, undefined> {
   let rest = "";
   const decoder = new TextDecoder();
-  for await (const chunk of stream) {
+  for await (const chunk of stream as unknown as AsyncIterable<Uint8Array>) {
     const parts = (rest + decoder.decode(chunk, { stream: true })).split("\n");
     rest = parts.pop()!;
     yield* parts;
@@ -132,9 +132,7 @@ async function holdLock(lock: string) {
   const pid = await held.promise;
   return {
     async waited(): Promise<void> {
-      const { rows } = {
-        rows: async () => sqlSystem`select 1 from pg_stat_activity where ${pid} = any(pg_blocking_pids(pid))`,
-      };
+      const rows = () => sqlSystem`select 1 from pg_stat_activity where ${pid} = any(pg_blocking_pids(pid))`;
       for (let tries = 0; (await rows()).length === 0; tries++) {
         if (tries > 1_000) throw new Error("Nobody waits for the lock");
         await Bun.sleep(10);
@@ -209,6 +207,20 @@ describe("ensureFreshToken()", () => {
     expect(second).not.toBe(first);
     expect(await works(server, second)).toBe(true);
     expect(await journalOf(made)).toEqual(["REFRESH STORED"]);
+  });
+});
+
+describe("a connection test", () => {
+  test("verifyIntegration() refreshes a token that is over, and replaces one that the provider withdrew", async () => {
+    const made = await connected(hub, server, oauthManifest(server));
+    const ask = () => hub.call("POST", `/api/v1/integrations/${made.id}/test`, { key: made.tenant.apiKey });
+    await expire(made);
+    expect((await ask()).json["passed"]).toBe(true);
+    expect(server.refreshes()).toBe(1);
+    const { accessToken } = await tokensOf(made);
+    await (await server.provider.AccessToken.find(accessToken!))!.destroy();
+    expect((await ask()).json["passed"]).toBe(true);
+    expect(server.refreshes()).toBe(2);
   });
 });
 

@@ -14,7 +14,7 @@ const runtime = createRuntime(loadConfig(), "worker");
 const ctx = systemContext(runtime, tenantId, "test", "test");
 const integration = await loadIntegration(ctx, integrationId);
 process.stdout.write("ready\n");
-for await (const _line of console) break;
+await console[Symbol.asyncIterator]().next();
 const tokens = await Promise.all(
   Array.from({ length: callers }, () =>
     ensureFreshToken(ctx, integration).then(

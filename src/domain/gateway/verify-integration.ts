@@ -2,13 +2,16 @@ import { emitAudit } from "../audit/emit-audit.ts";
 import { type Context, requireScope, withTenant } from "../context.ts";
 import { HubError, notFound } from "../errors.ts";
 import { announceIntegration, announceTokens } from "../integrations/announce-integration.ts";
+import type { TriedConnection } from "../integrations/create-integration.ts";
 import { loadedOf } from "../integrations/integration-cache.ts";
+import type { LoadedIntegration } from "../integrations/loaded-integration.ts";
 import { presentIntegration } from "../integrations/present-integration.ts";
 import { saveTest, type TestPurpose } from "../integrations/save-test.ts";
 import type { Integration, TestResult } from "../integrations/schema.ts";
 import { openFields } from "../integrations/secret-fields.ts";
 import { getIntegrationRow } from "../integrations/store.ts";
 import { openTokens } from "../integrations/token-store.ts";
+import { ensureFreshToken, type UsableIntegration } from "../oauth/ensure-fresh-token.ts";
 import { connectionDoor } from "./connection-door.ts";
 import { tryConnection } from "./try-connection.ts";
 
@@ -31,7 +34,8 @@ export interface VerifiedIntegration {
  *
  * @param input.oneTime values that are used for this test and not stored
  * @returns what was asked, what came back, and which field is to blame
- * @throws HubError 403 `forbidden`; 404 `not_found`; 409 `reauthorization_required` when nobody has logged in
+ * @throws HubError 403 `forbidden`; 404 `not_found`; 409 `reauthorization_required` when somebody has to log in; 503
+ * `token_unavailable` when the provider gives no token now
  */
 export async function verifyIntegration(
   ctx: Context,
@@ -54,13 +58,7 @@ export async function verifyIntegration(
   });
   if (integration.auth.type === "OAUTH2_CODE" && credentials["accessToken"] === undefined)
     throw new HubError("reauthorization_required", "Nobody has logged in with the provider yet.");
-  const tried = await tryConnection(runtime, {
-    ...integration,
-    integrationId: id,
-    correlationId: ctx.requestId,
-    credentials,
-    door: connectionDoor(runtime, integration, purpose === "idle" ? "low" : "normal"),
-  });
+  const { tried, tested } = await tryWithTokens(ctx, integration, { credentials, oneTime, purpose });
   // Not even asked: that the provider is busy or known to fail says nothing new of the connection.
   if (purpose === "idle" && isRefused(tried.test)) {
     const row = await withTenant(ctx, (tx) => getIntegrationRow(tx, tenantId, id));
@@ -72,7 +70,7 @@ export async function verifyIntegration(
     if (row === undefined) throw notFound();
     await saveTest(runtime, tx, row, {
       tried,
-      tested: integration.version,
+      tested,
       purpose,
       correlationId: ctx.requestId,
     });
@@ -91,4 +89,39 @@ export async function verifyIntegration(
   if (after.status !== integration.status) await announceIntegration(ctx, id);
   else if (tried.tokens !== undefined) await announceTokens(runtime, id);
   return { test: tried.test, integration: presentIntegration(runtime.config, after) };
+}
+
+/**
+ * Tests with what a person's log-in gave, refreshed where it is time; a token that the provider withdrew is replaced once.
+ *
+ * @returns `tested`: the version of the configuration that was tested
+ */
+async function tryWithTokens(
+  ctx: Context,
+  integration: LoadedIntegration,
+  input: {
+    credentials: Readonly<Record<string, string>>;
+    oneTime: Readonly<Record<string, string>>;
+    purpose: TestPurpose;
+  },
+): Promise<{ tried: TriedConnection; tested: number }> {
+  const { runtime } = ctx;
+  const { credentials, oneTime, purpose } = input;
+  const attempt = async (usable: UsableIntegration) => ({
+    tried: await tryConnection(runtime, {
+      ...usable.integration,
+      integrationId: integration.id,
+      correlationId: ctx.requestId,
+      credentials: { ...usable.credentials, ...oneTime },
+      door: connectionDoor(runtime, usable.integration, purpose === "idle" ? "low" : "normal"),
+    }),
+    tested: usable.integration.version,
+  });
+  if (integration.auth.type !== "OAUTH2_CODE") return attempt({ integration, credentials });
+  const usable = await ensureFreshToken(ctx, integration);
+  const first = await attempt(usable);
+  const { accessToken: rejectedToken, refreshToken } = usable.credentials;
+  const isWithdrawn = first.tried.test.steps.at(-1)?.response?.status === 401;
+  if (!isWithdrawn || rejectedToken === undefined || refreshToken === undefined) return first;
+  return attempt(await ensureFreshToken(ctx, usable.integration, { rejectedToken }));
 }

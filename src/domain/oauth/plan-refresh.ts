@@ -66,9 +66,9 @@ function isNeeded({ cause, accessToken, expiresAtMs, refreshAtMs, nowMs }: Refre
 
 /** What keeps a request from being sent now: a failure just before, the endpoint's limit, a token that is too young. */
 function gateOf({ auth, cause, journal, nowMs }: RefreshState): RefreshPlan | undefined {
-  const { retryAtMs, sentAtMs, givenAtMs } = journal;
-  if (retryAtMs !== undefined && nowMs < retryAtMs && cause.kind !== "asked")
-    return { do: "wait", code: "retry_later", untilMs: retryAtMs };
+  const { retryAtMs: laterMs, sentAtMs, givenAtMs } = journal;
+  if (laterMs !== undefined && nowMs < laterMs && cause.kind !== "asked")
+    return { do: "wait", code: "retry_later", untilMs: laterMs };
   const policy = policyOf(auth);
   const quota = policy?.quota;
   if (quota !== undefined && sentAtMs.length >= quota.limit) {
