@@ -1,3 +1,4 @@
+import { masterNodes } from "../../platform/redis/info.ts";
 import { STORED_EVENTS_CHANNEL } from "../../platform/redis/keys.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import type { EventMessage } from "./topics.ts";
@@ -16,7 +17,13 @@ export function announceStored(
   if (messages.length === 0) return;
   const notice: StoredNotice = {};
   for (const { id, tenantId, acceptedAt } of messages) (notice[tenantId] ??= []).push([id, acceptedAt]);
-  runtime.redis.publish(STORED_EVENTS_CHANNEL, JSON.stringify(notice)).catch((error: unknown) => {
-    runtime.log.debug({ err: error }, "live views were not told");
-  });
+  const text = JSON.stringify(notice);
+  // A Cluster's client publishes by any master, and over two of them the second notice can overtake the first.
+  const [first] = masterNodes(runtime.redis);
+  (first ?? runtime.redis)
+    .publish(STORED_EVENTS_CHANNEL, text)
+    .catch(() => runtime.redis.publish(STORED_EVENTS_CHANNEL, text))
+    .catch((error: unknown) => {
+      runtime.log.debug({ err: error }, "live views were not told");
+    });
 }
