@@ -77,7 +77,7 @@ describe("limits", () => {
     expect(answers.filter(({ headers }) => Number(headers.get("hub-queued-ms")) > 0).length).toBe(2);
     const refused = await proxy("/x", { headers: { "hub-queue-timeout-ms": "0" } });
     expect([refused.status, await codeOf(refused)]).toEqual([429, "rate_limited"]);
-    expect(refused.headers.get("retry-after")).toBe("1");
+    expect(refused.headers.get("retry-after")).toMatch(/^[12]$/);
   });
 
   test("callProvider() corrects its counts by what the provider reports", async () => {
