@@ -3,23 +3,20 @@
  *
  * Environment: PORT, CREDENTIAL.
  */
-const credential = process.env["CREDENTIAL"]!;
-const body = JSON.stringify({ account: { name: "bench" }, filling: "x".repeat(980) });
+const wanted = process.env["CREDENTIAL"]!;
+const accountBody = JSON.stringify({ account: { name: "bench" }, filling: "x".repeat(980) });
 
-const server = Bun.serve({
+const api = Bun.serve({
   hostname: "127.0.0.1",
   port: Number(process.env["PORT"]),
   development: false,
   fetch(request) {
-    if (request.headers.get("authorization") !== credential) return new Response("who?", { status: 401 });
-    return new Response(body, { headers: { "content-type": "application/json" } });
+    if (request.headers.get("authorization") !== wanted) return new Response("who?", { status: 401 });
+    return new Response(accountBody, { headers: { "content-type": "application/json" } });
   },
 });
 
 process.on("SIGTERM", () => {
-  void server.stop(true).then(() => process.exit(0));
+  void api.stop(true).then(() => process.exit(0));
 });
 console.log("ready");
-
-// A module, so that its names are its own.
-export {};

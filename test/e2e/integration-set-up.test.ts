@@ -33,7 +33,7 @@ test("an integration is created, authorized, tested, enabled, called, logged and
       headers: { authorization: `Bearer ${tenant.apiKey}`, ...headers },
     });
   expect(made.status).toBe("PENDING_AUTH");
-  const early = await proxy("/api/me");
+  const early = await proxy("/me");
   expect([early.status, ((await early.json()) as { code: string }).code]).toEqual([
     409,
     "reauthorization_required",
@@ -45,7 +45,7 @@ test("an integration is created, authorized, tested, enabled, called, logged and
   expect((await manage("POST", "/disable")).json).toMatchObject({ status: "PAUSED", isEnabled: false });
   expect((await manage("POST", "/enable")).json).toMatchObject({ status: "ACTIVE", isEnabled: true });
 
-  const answer = await proxy("/api/me", { "x-request-id": "set-up-1" });
+  const answer = await proxy("/me", { "x-request-id": "set-up-1" });
   expect([answer.status, await answer.json()]).toEqual([
     200,
     { account: { name: "Acme <Freight>", realm: "r-1" } },
@@ -68,7 +68,7 @@ test("an integration is created, authorized, tested, enabled, called, logged and
 
   // The provider forgets the token: one refresh, one retry, and the caller notices nothing.
   await (await server.provider.AccessToken.find(accessToken!))!.destroy();
-  const again = await proxy("/api/me");
+  const again = await proxy("/me");
   expect([again.status, again.headers.get("hub-attempts"), server.refreshes()]).toEqual([200, "2", 1]);
   expect((await hub.logsOf(id)).slice(-2).map(({ responseStatus }) => responseStatus)).toEqual([401, 200]);
 
