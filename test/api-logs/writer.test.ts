@@ -39,6 +39,7 @@ describe("appendApiLogs()", () => {
       attemptNumber: 2,
       retryOf: newId(),
       traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+      timings: { limiter: 1, connect: 4, firstByte: 9, total: 12 },
     });
     await appendApiLogs(fixture.runtime.sqlSystem, [row]);
     const { tenantId: _tenantId, body: _body, responseBody: _responseBody, ...rest } = row;
