@@ -47,7 +47,6 @@ const open = (reached: "STARTED" | "ANSWERED", agoMs = 40 * SECOND) => ({
   state: reached,
   startedMs: NOW - agoMs,
   baseVersion: 1,
-  tokensSealed: null,
 });
 const grace = codeAuth({ reuseGraceSeconds: 1_800 });
 const send = { do: "send", grant: "refresh_token" };

@@ -18,7 +18,6 @@ export interface OpenRefresh {
   state: "STARTED" | "ANSWERED";
   startedMs: number;
   baseVersion: number;
-  tokensSealed: string | null;
 }
 
 /** What the journal tells of an integration's tokens as they are now. */
@@ -64,8 +63,7 @@ export async function readJournal(
       where tenant_id = ${owner.tenantId} and integration_id = ${owner.id} and kind <> 'REVOKE'
     ), now_ones as (select * from own where kind = 'REFRESH' and base_version = ${owner.version})
     select
-      (select json_build_object('id', id, 'state', state, 'startedMs', started_ms, 'baseVersion', base_version,
-          'tokensSealed', tokens_sealed)
+      (select json_build_object('id', id, 'state', state, 'startedMs', started_ms, 'baseVersion', base_version)
         from own where kind = 'REFRESH' and state in ('STARTED', 'ANSWERED') limit 1) as open,
       (select count(*)::float8 from now_ones where state = 'FAILED') as failures,
       (select extract(epoch from max(retry_at))::float8 * 1000 from now_ones where state = 'FAILED') as "retryAtMs",
