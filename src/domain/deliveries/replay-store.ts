@@ -71,7 +71,7 @@ export async function countReplayable(
   range: ReplayRange,
 ): Promise<{ matched: number; untilId: string | null }> {
   const owner = { tenantId, subscriptionId };
-  // Statistics from before a replay say that nothing was delivered; the nested loop that follows from them takes minutes.
+  // The whole is counted: joined by hash it costs in proportion to its rows, whatever the planner believes of them.
   await tx`select set_config('enable_nestloop', 'off', true)`;
   const [row] = await tx<{ matched: number; untilId: string | null }[]>`
     select count(*)::float8 as matched, max(d.id::text)::uuid as "untilId"
