@@ -12,7 +12,7 @@ afterAll(() => redis.stop(), TIMEOUT_MS);
 
 test(
   "four processes for 30 s never exceed 10 a second, 100 a minute and 10,000 an hour, and use 95 % of them",
-  () => checkQuotas(redis.url, 30_000, 10_000),
+  () => checkQuotas(redis.url, { durationMs: 30_000, hourly: 10_000, usedMin: 0.95 }),
   TIMEOUT_MS,
 );
 

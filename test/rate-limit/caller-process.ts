@@ -3,11 +3,9 @@ import { Admission } from "../../src/domain/rate-limit/admission.ts";
 import { newId } from "../../src/platform/uuid.ts";
 import { admissionRuntime, SILENT } from "./admission-fixture.ts";
 
-/** What one process is to do: JSON in argv[2]. */
+/** What one process is to do: JSON in argv[2]. It tells when it is ready, and starts with the first line of its input. */
 export interface CallerPlan {
   redisUrl: string;
-  /** Same moment for all processes (Date.now()). */
-  startAtMs: number;
   /** Goes on asking with so many at once until this time is over. */
   load?: { calls: AdmissionCall[]; inFlight: number; durationMs: number };
   /** Asks for these at once; what finds no place asks again after `retryAfterMs`, up to `retryForMs`. */
@@ -34,7 +32,8 @@ if (import.meta.main) {
   const [first] = plan.load?.calls ?? plan.burst?.calls ?? [];
   await admission.look(first!, first!.quotas);
   process.stdout.write("ready\n");
-  await Bun.sleep(plan.startAtMs - Date.now());
+  await Bun.stdin.stream().getReader().read();
+  const startedMs = Date.now();
 
   const one = async (call: AdmissionCall, untilMs: number): Promise<void> => {
     const { integrationId, priority } = call;
@@ -54,7 +53,7 @@ if (import.meta.main) {
   };
   if (plan.load !== undefined) {
     const { calls, inFlight, durationMs } = plan.load;
-    const untilMs = plan.startAtMs + durationMs;
+    const untilMs = startedMs + durationMs;
     const loop = async (call: AdmissionCall): Promise<void> => {
       while (Date.now() < untilMs)
         await one({ ...call, deadlineMs: Math.max(1, untilMs - Date.now()) }, untilMs);
@@ -62,7 +61,7 @@ if (import.meta.main) {
     await Promise.all(calls.flatMap((call) => Array.from({ length: inFlight }, () => loop(call))));
   }
   if (plan.burst !== undefined) {
-    const untilMs = plan.startAtMs + plan.burst.retryForMs;
+    const untilMs = startedMs + plan.burst.retryForMs;
     await Promise.all(plan.burst.calls.map((call) => one(call, untilMs)));
   }
   await Bun.write(Bun.stdout, `${JSON.stringify(reports)}\n`);

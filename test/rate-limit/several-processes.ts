@@ -12,11 +12,14 @@ const timesOf = (reports: readonly { integrationId: string; admittedAtMs?: numbe
 
 /**
  * Four processes under load on quotas of 10 a second, 100 a minute and one that is counted in sub-windows: no window is
- * ever over, and at least 95 % is used.
+ * ever over, and so much of them is used.
  *
- * @param hourly the third quota's limit; the load has to be able to use it up in the time
+ * @param load.hourly the third quota's limit; the processes have to be able to use it up in the time
  */
-export async function checkQuotas(redisUrl: string, durationMs: number, hourly: number): Promise<void> {
+export async function checkQuotas(
+  redisUrl: string,
+  { durationMs, hourly, usedMin }: { durationMs: number; hourly: number; usedMin: number },
+): Promise<void> {
   const calls = [
     callOf({ quotas: [quotaOf()] }),
     callOf({ quotas: [quotaOf({ limit: 100, windowMs: 60_000 })] }),
@@ -38,7 +41,7 @@ export async function checkQuotas(redisUrl: string, durationMs: number, hourly: 
   console.log(
     `limiter: ${PROCESSES} processes, ${durationMs / 1000} s: used ${shares.map((share) => `${(share * 100).toFixed(1)} %`).join(", ")} of 10/s, 100/min, ${hourly}/h`,
   );
-  for (const share of shares) expect(share).toBeGreaterThanOrEqual(0.95);
+  for (const share of shares) expect(share).toBeGreaterThanOrEqual(usedMin);
 }
 
 /**

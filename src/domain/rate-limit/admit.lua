@@ -33,9 +33,12 @@ end
 if not changed then
   changed = text(now)
   redis.call('HSET', STATE, 't', changed)
+  redis.call('PEXPIRE', STATE, STATE_DAYS_MS)
 end
 
-redis.call('ZREMRANGEBYSCORE', FLIGHT, '-inf', now)
+-- What is not counted need not be tidied each time.
+local isTidying = now % 64 == 0
+if concurrency > 0 or isTidying then redis.call('ZREMRANGEBYSCORE', FLIGHT, '-inf', now) end
 local isAgain = redis.call('ZSCORE', FLIGHT, member)
 local isProbe = circuit ~= 'CLOSED'
 if isProbe and not isAgain then
@@ -55,12 +58,13 @@ end
 local quotas = {}
 for i = 0, #KEYS - 9 do
   local at = 13 + i * 5
-  quotas[i + 1] = openQuota({
+  quotas[i + 1] = {
     key = KEYS[9 + i], name = ARGV[at], isShared = ARGV[at + 1] == 's',
     state = ARGV[at + 1] == 's' and SHARED or STATE,
     limit = tonumber(ARGV[at + 2]), window = tonumber(ARGV[at + 3]), weight = tonumber(ARGV[at + 4])
-  })
+  }
 end
+openQuotas(quotas, STATE, SHARED)
 
 local function go()
   local reply = { 'go', text(now), isProbe and '1' or '0', circuitNow() }
@@ -122,7 +126,8 @@ end
 local isSharedTurn = turnsBefore == 0 or (sharedUnits > STRICT_UNITS and sharedUnits > turnsBefore)
 
 if isOpen and isTurn and isSharedOpen and isSharedTurn then
-  for _, quota in ipairs(quotas) do take(quota) end
+  takeAll(quotas, STATE)
+  takeAll(quotas, SHARED)
   redis.call('ZADD', FLIGHT, text(now + leaseMs), member)
   keep(FLIGHT)
   if waiting > 0 then
@@ -140,7 +145,7 @@ if isOpen and isTurn and isSharedOpen and isSharedTurn then
       redis.call('HSET', STATE, 'b', circuit, 'y', 0, 'ho', text(now), 't', changed)
     end
     redis.call('HSET', STATE, 'p', member, 'pu', text(now + leaseMs))
-  else
+  elseif isTidying then
     redis.call('PEXPIRE', STATE, STATE_DAYS_MS)
   end
   if isShared then

@@ -72,7 +72,7 @@ if wasInFlight then
         limit = tonumber(ARGV[at + 2]), window = tonumber(ARGV[at + 3]), weight = tonumber(ARGV[at + 4])
       }
       if limit ~= '' then redis.call('HSET', quota.state, quota.name .. ':l', limit) end
-      openQuota(quota)
+      openQuotas({ quota }, STATE, SHARED)
       if isUnsent then
         giveBack(quota, admitted)
       elseif remaining then

@@ -12,10 +12,11 @@ local reply = {
 }
 for i = 0, #KEYS - 9 do
   local at = 1 + i * 5
-  local quota = openQuota({
+  local quota = {
     key = KEYS[9 + i], name = ARGV[at], state = ARGV[at + 1] == 's' and SHARED or STATE,
     limit = tonumber(ARGV[at + 2]), window = tonumber(ARGV[at + 3]), weight = 0
-  })
+  }
+  openQuotas({ quota }, STATE, SHARED)
   local wait = quota.free > 0 and 0 or waitFor(quota, 1)
   for _, value in ipairs({ quota.limit, math.max(0, quota.free), wait }) do reply[#reply + 1] = text(value) end
 end

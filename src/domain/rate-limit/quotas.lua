@@ -15,17 +15,26 @@ local function text(number) return string.format('%.0f', number) end
 
 -- Declared: key, state (the hash that holds what the provider reported), name, limit, window, weight. Reported: cap is
 -- what may still be taken until capUntil. `taken` counts all units that were ever taken.
-local function readQuota(quota)
-  local reported = redis.call('HMGET', quota.state, quota.name .. ':l', quota.name .. ':n', quota.name .. ':u',
-    quota.name .. ':c')
-  quota.isLog = quota.limit <= LOG_LIMIT_MAX
-  quota.limit = tonumber(reported[1] or quota.limit)
-  quota.capUntil = tonumber(reported[3] or 0)
-  quota.taken = tonumber(reported[4] or 0)
-  if quota.capUntil > now then quota.cap = math.max(0, tonumber(reported[2])) end
-  quota.weight = math.min(quota.weight, quota.limit)
-  quota.width = quota.window / SUB_WINDOWS
-  return quota
+local function readReported(quotas, state)
+  local fields, readers = {}, {}
+  for _, quota in ipairs(quotas) do
+    if quota.state == state then
+      readers[#readers + 1] = quota
+      for _, field in ipairs({ ':l', ':n', ':u', ':c' }) do fields[#fields + 1] = quota.name .. field end
+    end
+  end
+  if #readers == 0 then return end
+  local values = redis.call('HMGET', state, unpack(fields))
+  for i, quota in ipairs(readers) do
+    local at = i * 4 - 3
+    quota.isLog = quota.limit <= LOG_LIMIT_MAX
+    quota.limit = tonumber(values[at] or quota.limit)
+    quota.capUntil = tonumber(values[at + 2] or 0)
+    if quota.capUntil > now then quota.cap = math.max(0, tonumber(values[at + 1])) end
+    quota.taken = tonumber(values[at + 3] or 0)
+    quota.weight = math.min(quota.weight, quota.limit)
+    quota.width = quota.window / SUB_WINDOWS
+  end
 end
 
 -- Place of the first entry of a log that is at or after a time.
@@ -51,9 +60,10 @@ end
 
 -- `t` is the sum of all sub-windows, `o` the number of the oldest one.
 local function readSubWindows(quota)
-  local kept = redis.call('HMGET', quota.key, 't', 'o')
+  quota.current = math.floor(now / quota.width)
+  local kept = redis.call('HMGET', quota.key, 't', 'o', text(quota.current))
   local oldest = math.floor((now - quota.window - SLACK_MS) / quota.width)
-  quota.used, quota.oldest = tonumber(kept[1] or 0), tonumber(kept[2] or oldest)
+  quota.used, quota.oldest, quota.inCurrent = tonumber(kept[1] or 0), tonumber(kept[2] or oldest), tonumber(kept[3] or 0)
   if quota.oldest >= oldest then return end
   if oldest - quota.oldest > SUB_WINDOWS + 2 then
     redis.call('DEL', quota.key)
@@ -77,11 +87,13 @@ local function freeUnits(quota)
   return free
 end
 
-local function openQuota(quota)
-  readQuota(quota)
-  if quota.isLog then readLog(quota) else readSubWindows(quota) end
-  quota.free = freeUnits(quota)
-  return quota
+local function openQuotas(quotas, state, sharedState)
+  readReported(quotas, state)
+  readReported(quotas, sharedState)
+  for _, quota in ipairs(quotas) do
+    if quota.isLog then readLog(quota) else readSubWindows(quota) end
+    quota.free = freeUnits(quota)
+  end
 end
 
 -- Time until so many units are free, when all that come free are left alone.
@@ -97,7 +109,7 @@ local function waitFor(quota, units)
   if quota.used > 0 and quota.isLog then
     free = tonumber(redis.call('LINDEX', quota.key, rest - 1)) + span
   elseif quota.used > 0 then
-    local number, last = quota.oldest, math.floor(now / quota.width)
+    local number, last = quota.oldest, quota.current
     while rest > 0 and number <= last do
       rest = rest - tonumber(redis.call('HGET', quota.key, text(number)) or 0)
       number = number + 1
@@ -108,20 +120,34 @@ local function waitFor(quota, units)
 end
 
 local function take(quota)
-  if quota.weight <= 0 then return end
   quota.free = quota.free - quota.weight
-  quota.taken = redis.call('HINCRBY', quota.state, quota.name .. ':c', quota.weight)
+  quota.taken = quota.taken + quota.weight
   if quota.isLog then
     local stamps = {}
     for i = 1, quota.weight do stamps[i] = text(now) end
     redis.call('RPUSH', quota.key, unpack(stamps))
   else
-    if quota.used == 0 then redis.call('HSET', quota.key, 'o', text(quota.oldest)) end
-    redis.call('HINCRBY', quota.key, text(math.floor(now / quota.width)), quota.weight)
-    redis.call('HINCRBY', quota.key, 't', quota.weight)
+    redis.call('HSET', quota.key, 't', text(quota.used + quota.weight), 'o', text(quota.oldest), text(quota.current),
+      text(quota.inCurrent + quota.weight))
   end
   redis.call('PEXPIRE', quota.key, text(2 * (quota.window + SLACK_MS)))
-  if quota.cap then redis.call('HINCRBY', quota.state, quota.name .. ':n', -quota.weight) end
+end
+
+-- Takes what a call weighs of each quota that keeps its state in this hash.
+local function takeAll(quotas, state)
+  local fields = {}
+  for _, quota in ipairs(quotas) do
+    if quota.state == state and quota.weight > 0 then
+      take(quota)
+      fields[#fields + 1] = quota.name .. ':c'
+      fields[#fields + 1] = text(quota.taken)
+      if quota.cap then
+        fields[#fields + 1] = quota.name .. ':n'
+        fields[#fields + 1] = text(quota.cap - quota.weight)
+      end
+    end
+  end
+  if #fields > 0 then redis.call('HSET', state, unpack(fields)) end
 end
 
 -- Of a call that was admitted and never sent.
