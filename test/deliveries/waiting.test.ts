@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { checkDeliveryConservation } from "../../src/domain/deliveries/check-delivery-conservation.ts";
 import { deliveryIdOf } from "../../src/domain/deliveries/delivery-id.ts";
 import { DELIVERY_JOBS } from "../../src/domain/deliveries/delivery-jobs.ts";
+import { writeOpenDeliveries } from "../../src/domain/deliveries/open-delivery-store.ts";
 import { setSubscriptionStatus } from "../../src/domain/subscriptions/set-subscription-status.ts";
 import { deliveryQueueKey, partitionOf } from "../../src/platform/redis/keys.ts";
 import { newId } from "../../src/platform/uuid.ts";
@@ -103,4 +104,43 @@ describe("deliveries that wait", () => {
     expect((await openOf(fixture, id)).length).toBe(count - sent.size);
     await receiver.stop();
   }, 120_000);
+
+  test("of which a fan-out elsewhere believed the subscription paused, and was late: they are not sent again", async () => {
+    const receiver = new Receiver();
+    const { id } = await fixture.subscribe(receiver.url, { eventTypes: ["late.*"] });
+    const [eventId] = await fixture.publish([{ type: "late.event" }]);
+    const stored = async () =>
+      fixture.runtime.sqlSystem<{ createdAt: Date }[]>`
+        select d.event_id, e.created_at as "createdAt" from webhook_deliveries d join events e on e.id = d.event_id
+        where d.subscription_id = ${id}`;
+    await until("it is delivered and stored", async () => (await stored()).length === 1);
+    const [event] = await stored();
+    await writeOpenDeliveries(fixture.runtime.sqlSystem, [
+      {
+        id: deliveryIdOf({ eventId: eventId!, subscriptionId: id }),
+        tenantId: fixture.ctx.tenantId,
+        subscriptionId: id,
+        eventId: eventId!,
+        eventCreatedAtMs: event!.createdAt.getTime(),
+        eventType: "late.event",
+        orderingKey: null,
+        replayId: null,
+        attemptCount: 0,
+        status: "HELD",
+        nextRetryAtMs: null,
+        errorCode: null,
+        errorMessage: null,
+      },
+    ]);
+    await fixture.runtime.sqlSystem`
+      update open_deliveries set updated_at = now() - interval '10 minutes' where subscription_id = ${id}`;
+    await sweep();
+    await until("its row is gone", async () => (await openOf(fixture, id)).length === 0);
+    expect(receiver.requests).toHaveLength(1);
+    await until("the books are even", async () => {
+      const { taken, difference } = await checkDeliveryConservation(fixture.runtime);
+      return taken === 0 && difference === 0;
+    });
+    await receiver.stop();
+  }, 60_000);
 });

@@ -24,7 +24,7 @@ import { DeliveryFinisher } from "./finish-deliveries.ts";
 import { HeldMemory } from "./held-memory.ts";
 import { HostCircuits } from "./host-circuits.ts";
 import type { Lane } from "./lane.ts";
-import { LaneTurns } from "./lane-turns.ts";
+import { LaneTurns, SLOTS } from "./lane-turns.ts";
 import { nextState } from "./next-state.ts";
 import { showParked } from "./parked-queue.ts";
 import { SubscriptionAuthorizer } from "./subscription-auth.ts";
@@ -196,6 +196,7 @@ export class DeliveryEngine {
       scripts: this.scripts,
       isCluster: "nodes" in this.#client,
       onStored: (attempts) => this.#turns.free(attempts),
+      freeForResults: () => SLOTS - this.#turns.used,
       settle: ({ owned, delivery }) => this.#sessions.get(owned)?.settle(delivery),
       onDisabled: ({ tenantId, subscriptionId }) => this.#changed(`${tenantId}/${subscriptionId}`),
       onFenced: (owned) => {

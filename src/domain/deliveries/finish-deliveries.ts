@@ -23,6 +23,8 @@ export interface DeliveryFinisherOptions {
   onDisabled(disabled: DisabledSubscription): void;
   /** The partition's lease is another's. */
   onFenced(owned: OwnedPartition): void;
+  /** Slots that are not held by requests in flight. */
+  freeForResults(): number;
   /** Told about each batch: its size and the time from its first delivery to the end of its commit. */
   onBatch(size: number, lagMs: number): void;
 }
@@ -33,6 +35,8 @@ const BATCH_ROWS_MAX = 500;
  * come, they wait this long for company: a commit is a sync of the disk, and each one delays what others sync.
  */
 const WORTH_A_WRITE_ROWS = 20;
+/** Where requests that hang hold most slots, the rest of them waits for a commit the sooner. */
+const WORTH_A_WRITE_SHARE = 1 / 3;
 const GATHER_MS = 8;
 /** An ordering key goes on once its delivery is booked. */
 const GATHER_ORDERED_MS = 1;
@@ -74,7 +78,8 @@ export class DeliveryFinisher {
   add(finished: FinishedDelivery): void {
     if (this.#waiting.length === 0) this.#firstAtMs = performance.now();
     this.#waiting.push(finished);
-    if (this.#waiting.length >= WORTH_A_WRITE_ROWS) this.#flush();
+    const share = this.#options.freeForResults() * WORTH_A_WRITE_SHARE;
+    if (this.#waiting.length >= Math.min(WORTH_A_WRITE_ROWS, share)) this.#flush();
     else if (isOrdered(finished)) this.#flushWithin(GATHER_ORDERED_MS);
     else this.#flushWithin(GATHER_MS);
   }

@@ -1,14 +1,12 @@
 import type { Delivery } from "./delivery-work.ts";
 import type { Lane } from "./lane.ts";
+import { UnprovenSlots } from "./unproven-slots.ts";
 
 /**
  * Deliveries of one process from their start until their result is committed: all that a kill can make happen twice. Few
  * enough that every request finds a kept connection.
  */
 export const SLOTS = 64;
-
-/** Slots that subscriptions which time out share. */
-export const SLOW_SLOTS = SLOTS / 4;
 
 /** A sleeping lane looks again after this time at the latest: a resume may have changed what it waits for. */
 const SLEEP_MAX_MS = 60_000;
@@ -29,12 +27,10 @@ export class LaneTurns {
   readonly #options: LaneTurnsOptions;
   /** Lanes with something to send, by tenant, both in the order of their turns. */
   readonly #tenants = new Map<string, Lane[]>();
-  readonly #slowWaiting: Lane[] = [];
+  readonly #unproven = new UnprovenSlots();
   #inFlight = 0;
   /** Over, and the result is not committed: their slots are still taken. */
   #unstored = 0;
-  /** What was sent by lanes that were slow at the time. */
-  readonly #slow = new Set<Delivery>();
   #pumping = false;
 
   constructor(options: LaneTurnsOptions) {
@@ -63,7 +59,7 @@ export class LaneTurns {
     lane.end(delivery);
     this.#inFlight--;
     this.#unstored++;
-    this.#slow.delete(delivery);
+    this.#unproven.end(delivery);
     this.#enlist(lane);
     this.#pump();
   }
@@ -82,24 +78,13 @@ export class LaneTurns {
     else this.#tenants.set(lane.tenantId, [lane]);
   }
 
-  /** Gives free slow slots to those that wait for one, past lanes that were emptied meanwhile. */
-  #enlistSlow(): void {
-    let free = SLOW_SLOTS - this.#slow.size;
-    while (free > 0 && this.#slowWaiting.length > 0) {
-      const next = this.#slowWaiting.shift()!;
-      next.isQueued = false;
-      this.#enlist(next);
-      if (next.isQueued) free--;
-    }
-  }
-
   #pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
-    this.#enlistSlow();
     const nowMs = this.#options.nowMs();
+    this.#startUnproven(nowMs);
     for (const [tenantId, lanes] of this.#tenants) {
-      if (this.#inFlight + this.#unstored >= SLOTS) break;
+      if (!this.#hasSlot) break;
       const lane = lanes.shift()!;
       // The tenant goes to the end of the turn; a Map visits what is added while it is walked.
       this.#tenants.delete(tenantId);
@@ -115,12 +100,26 @@ export class LaneTurns {
     this.#pumping = false;
   }
 
+  get #hasSlot(): boolean {
+    return this.#inFlight + this.#unstored < SLOTS;
+  }
+
+  /** Those that wait for one of the slots of unproven receivers have had their turn. */
+  #startUnproven(nowMs: number): void {
+    while (this.#hasSlot) {
+      const lane = this.#unproven.next(nowMs);
+      if (lane === undefined) return;
+      lane.isQueued = false;
+      this.#startOne(lane, nowMs);
+    }
+  }
+
   /** Starts one delivery of the lane if it may, and puts it back into the turn if it has more. */
   #startOne(lane: Lane, nowMs: number): void {
     if (!lane.mayStart(SLOTS - this.#inFlight, nowMs)) return this.#wakeAt(lane, lane.blockedUntilMs, nowMs);
-    if (lane.isSlow && this.#slow.size >= SLOW_SLOTS) {
+    if (!this.#unproven.mayStart(lane, nowMs)) {
       lane.isQueued = true;
-      this.#slowWaiting.push(lane);
+      this.#unproven.wait(lane);
       return;
     }
     const waitMs = this.#options.waitMs(lane, nowMs);
@@ -130,7 +129,7 @@ export class LaneTurns {
     }
     this.#inFlight++;
     const delivery = lane.start(nowMs);
-    if (lane.isSlow) this.#slow.add(delivery);
+    this.#unproven.start(lane, delivery, nowMs);
     this.#enlist(lane);
     this.#options.send(lane, delivery);
   }

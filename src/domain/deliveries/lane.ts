@@ -64,6 +64,7 @@ export class Lane {
   readonly #startedAtMs = new Map<Delivery, number>();
   #limit = 1;
   #usualMs = 0;
+  #hasAnswered = false;
   /** GCRA: theoretical arrival time, milliseconds. */
   #arrivalMs: number | undefined;
 
@@ -79,6 +80,11 @@ export class Lane {
 
   get inFlight(): number {
     return this.#startedAtMs.size;
+  }
+
+  /** The receiver is known to answer: to this process, or its last attempt by another succeeded. */
+  get isProven(): boolean {
+    return !this.isSlow && (this.#hasAnswered || this.subscription?.hasAnswered === true);
   }
 
   /** Most deliveries that may be in memory. */
@@ -163,11 +169,13 @@ export class Lane {
   learn(signal: LaneSignal, nowMs: number): void {
     if (signal.timedOut) {
       this.isSlow = true;
+      this.#hasAnswered = false;
       this.#limit = 1;
       return;
     }
     if (signal.elapsedMs !== undefined) {
       this.isSlow = false;
+      this.#hasAnswered = true;
       this.#usualMs += (signal.elapsedMs - this.#usualMs) * (this.#usualMs === 0 ? 1 : USUAL_WEIGHT);
     }
     if (signal.throttledForMs !== undefined) {

@@ -54,11 +54,11 @@ export async function loadDeliveries(
       named.map(({ id }) => id),
     ),
   ]);
-  const unknown = named.filter(({ id }) => !states.has(id));
+  const doubtful = named.filter(({ id, name }) => mayHaveEnded(name, states.get(id)));
   const attempts = await loadLastAttempts(
     sql,
-    unknown.map(({ lane, name }) => ({ eventId: name.eventId, subscriptionId: lane.subscriptionId })),
-    Math.min(...unknown.map(({ name }) => name.eventCreatedAtMs)) - ROW_WAIT_MS,
+    doubtful.map(({ lane, name }) => ({ eventId: name.eventId, subscriptionId: lane.subscriptionId })),
+    Math.min(...doubtful.map(({ name }) => name.eventCreatedAtMs)) - ROW_WAIT_MS,
   );
   const nowMs = runtime.clock.nowMs();
   return named.map(({ lane, member, name, id }, index) => {
@@ -81,6 +81,14 @@ export async function loadDeliveries(
   });
 }
 
+/**
+ * Without a row it was never tried, or it ended. A row without an attempt may have been written beside or after its end, by
+ * a fan-out elsewhere that believed the subscription paused.
+ */
+function mayHaveEnded({ replayId }: QueueMember, state: OpenState | undefined): boolean {
+  return state === undefined || (state.attemptCount === 0 && replayId === undefined);
+}
+
 function decided(
   event: DeliveryEvent | undefined,
   eventCreatedAtMs: number,
@@ -96,7 +104,7 @@ function decided(
   if (state?.isCancelled === true) return { outcome: "cancelled" };
   const retryMs = state?.nextRetryAt?.getTime() ?? 0;
   if (retryMs > nowMs + NOT_DUE_MS) return { dueMs: retryMs };
-  if (state !== undefined || lastAttempt === undefined || lastAttempt === "RETRYING") return undefined;
+  if (lastAttempt === undefined || lastAttempt === "RETRYING") return undefined;
   return { outcome: lastAttempt === "DELIVERED" ? "delivered" : "failed" };
 }
 

@@ -22,7 +22,10 @@ const columns = (sql: Sql) => sql`
   o.event_created_at as "eventCreatedAt", o.ordering_key as "orderingKey", o.replay_id as "replayId", o.status,
   o.next_retry_at as "nextRetryAt", o.updated_at as "updatedAt", coalesce(s.ordering_mode = 'KEY', false) as "isOrdered"`;
 
-/** A page of what should have been sent before `overdue` and was not, after the id given. */
+/**
+ * A page of what should have been sent before `overdue` and was not, after the id given; also what is HELD although its
+ * subscription is active.
+ */
 export async function listOverdueDeliveries(
   sql: Sql,
   overdue: Date,
@@ -31,7 +34,8 @@ export async function listOverdueDeliveries(
 ): Promise<OpenRow[]> {
   return sql<OpenRow[]>`
     select ${columns(sql)} from open_deliveries o join webhook_subscriptions s on s.id = o.subscription_id
-    where o.id > ${afterId} and o.status in ('RETRYING', 'WAITING') and coalesce(o.next_retry_at, o.updated_at) < ${overdue}
+    where o.id > ${afterId} and (o.status in ('RETRYING', 'WAITING') or o.status = 'HELD' and s.status = 'ACTIVE')
+      and coalesce(o.next_retry_at, o.updated_at) < ${overdue}
     order by o.id limit ${limit}`;
 }
 

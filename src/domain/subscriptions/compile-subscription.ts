@@ -52,6 +52,7 @@ export async function compileSubscription(
     retryIntervalsSeconds: row.retryIntervals,
     rateLimit: row.rateLimit ?? undefined,
     concurrencyMax: row.concurrencyMax ?? undefined,
+    hasAnswered: row.lastSuccessAt !== null && row.lastSuccessAt >= (row.lastFailureAt ?? row.lastSuccessAt),
   };
   return { subscription, secretsChangeAtMs };
 }

@@ -36,4 +36,6 @@ export interface CompiledSubscription extends SubscriptionEntry {
   retryIntervalsSeconds: readonly number[];
   rateLimit: { limit: number; windowSeconds: number; burst?: number } | undefined;
   concurrencyMax: number | undefined;
+  /** The last attempt that its row tells of succeeded. */
+  hasAnswered: boolean;
 }
