@@ -8,6 +8,8 @@ import { startTestGateway, type TestGateway } from "./gateway-fixture.ts";
 
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
+/** Each connection does what its own test says. */
+const CLOSE = ["Connection: close"];
 const PIECE = Buffer.alloc(MIB, "x");
 
 let hub: TestGateway;
@@ -58,7 +60,7 @@ describe("bodies", () => {
     const edge = await startEdge();
     const target = `http://127.0.0.1:${edge.port}/api/v1/integrations/${id}/proxy`;
     const headers = { authorization: `Bearer ${tenant.apiKey}`, "hub-timeout-ms": "300000" };
-    onConnection = (socket) => socket.on("data", () => socket.write(answer(200, "warm")));
+    onConnection = (socket) => socket.on("data", () => socket.write(answer(200, "warm", CLOSE)));
     for (let at = 0; at < 5; at++) await (await fetch(`${target}/warm`, { headers })).text();
     const before = await edge.memory();
 
@@ -71,7 +73,7 @@ describe("bodies", () => {
           const end = head.indexOf("\r\n\r\n");
           if (end >= 0) received += head.length - end - 4;
         } else received += bytes.length;
-        if (received === GIB) socket.write(answer(200, "thanks"));
+        if (received === GIB) socket.write(answer(200, "thanks", CLOSE));
       });
     };
     let pieces = 0;
@@ -89,7 +91,9 @@ describe("bodies", () => {
 
     onConnection = (socket) => {
       socket.once("data", () => {
-        socket.write(`HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: ${GIB}\r\n\r\n`);
+        socket.write(
+          `HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: ${GIB}\r\n\r\n`,
+        );
         let left = 1024;
         const more = (): void => {
           while (left > 0) {
@@ -132,7 +136,7 @@ describe("bodies", () => {
         if (text.includes("first")) arrived.resolve();
         if (text.endsWith("0\r\n\r\n")) {
           socket.write(
-            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n4\r\none\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n4\r\none\n\r\n",
           );
           void go.promise.then(() => socket.write("4\r\ntwo\n\r\n0\r\n\r\n"));
         }
