@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { SCOPES } from "../../src/domain/context.ts";
 import type { OpenApiDocument } from "../../src/edge/openapi.ts";
+import { PROXY } from "../../src/edge/gateway/proxy-document.ts";
 import { INGRESS } from "../../src/edge/ingress/ingress-document.ts";
 import { PUBLIC_ROUTES } from "../../src/edge/public-routes.ts";
 import { type Answer, scopesWithout, startTestApp, type TestApp, type TestTenant } from "./app-fixture.ts";
@@ -31,9 +32,11 @@ function operations(): { name: string; path: string; method: string; statuses: s
 
 /** Inbound webhooks are signed instead, and never enter the app; their tests are in test/inbound. */
 const INGRESS_NAME = `POST ${INGRESS.path}`;
+/** The gateway's proxy streams and never enters the app either; its tests are in test/gateway. */
+const isOutsideApp = (name: string): boolean => name === INGRESS_NAME || name.endsWith(` ${PROXY.path}`);
 /** The document writes {name} where a route has :name. */
 const PUBLIC_NAMES = new Set(Object.keys(PUBLIC_ROUTES).map((name) => name.replaceAll(/:(\w+)/g, "{$1}")));
-const isPublic = (name: string): boolean => PUBLIC_NAMES.has(name) || name === INGRESS_NAME;
+const isPublic = (name: string): boolean => PUBLIC_NAMES.has(name) || isOutsideApp(name);
 const guarded = () => operations().filter(({ name }) => !isPublic(name));
 
 /** The fixture's object under a path, or what stands for one that does not exist. */
@@ -62,7 +65,7 @@ describe("createDocument()", () => {
 
   test("describes every registered route, except those that are hidden", () => {
     const hidden = hub.app.routes.filter(({ hooks }) => hooks["detail"]?.hide === true);
-    const derived = operations().filter(({ name }) => name !== INGRESS_NAME);
+    const derived = operations().filter(({ name }) => !isOutsideApp(name));
     expect(derived.length).toBe(hub.app.routes.length - hidden.length);
   });
 
@@ -77,13 +80,14 @@ describe("createDocument()", () => {
   });
 
   test("names problem documents as application/problem+json and JSON bodies only", () => {
-    for (const methods of Object.values(document.paths)) {
+    for (const [path, methods] of Object.entries(document.paths)) {
       for (const { responses, requestBody } of Object.values(methods)) {
         for (const [status, { content }] of Object.entries(responses)) {
           const isProblem = JSON.stringify(content ?? {}).includes("urn:hub:error:");
           if (status >= "400" && isProblem)
             expect(Object.keys(content!)).toEqual(["application/problem+json"]);
         }
+        if (path === PROXY.path) continue;
         expect(Object.keys(requestBody?.content ?? { "application/json": 1 })).toEqual(["application/json"]);
       }
     }
