@@ -64,7 +64,10 @@ if (import.meta.main) {
     const untilMs = startedMs + plan.burst.retryForMs;
     await Promise.all(plan.burst.calls.map((call) => one(call, untilMs)));
   }
-  await Bun.write(Bun.stdout, `${JSON.stringify(reports)}\n`);
+  // Bun.write() does not wait until a slow reader has taken all.
+  await new Promise<void>((resolve) => {
+    process.stdout.write(`${JSON.stringify(reports)}\n`, () => resolve());
+  });
   await runtime.shutdown.run();
   process.exit(0);
 }
