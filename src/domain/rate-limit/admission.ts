@@ -224,7 +224,10 @@ export class Admission {
 
   /** Calls of one integration in one script each; what is not renewed in time no longer counts. */
   async #renew(): Promise<void> {
-    const groups = Map.groupBy(this.#leases.values(), ({ call }) => `${call.integrationId}/${call.route ?? ""}`);
+    const groups = Map.groupBy(
+      this.#leases.values(),
+      ({ call }) => `${call.integrationId}/${call.route ?? ""}`,
+    );
     for (const leases of groups.values()) {
       const { call } = leases[0]!;
       const members = leases.map((lease) => this.#member(lease.call));
