@@ -49,7 +49,7 @@ const NOUN_TABLE: Readonly<Record<string, readonly string[] | "all">> = {
   edi: [],
   idempotency: ["vault"],
   integrations: ["providers", "vault", "events"],
-  oauth: ["integrations", "providers", "vault", "events"],
+  oauth: ["integrations", "providers", "vault", "events", "alerts", "api-logs"],
   gateway: [
     "integrations",
     "oauth",

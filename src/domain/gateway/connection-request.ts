@@ -2,12 +2,15 @@ import { senderOf } from "../../platform/egress/runtime-sender.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import { newId } from "../../platform/uuid.ts";
 import { type ApiLogRow, appendApiLogs } from "../api-logs/append-api-logs.ts";
+import { exchangeRow } from "../api-logs/exchange-row.ts";
 import { createRedactor, type Redactor } from "../api-logs/redact.ts";
 import { ERRORS } from "../errors.ts";
 import type { TestStep } from "../integrations/schema.ts";
 import { type AnswerClass, classifyAnswer } from "../providers/classify-answer.ts";
 import type { ProviderManifest } from "../providers/manifest-schema.ts";
 import { readRateHeaders } from "../providers/rate-headers.ts";
+import { textsAt } from "../providers/read-token-answer.ts";
+import { redactedNames } from "../providers/redacted-names.ts";
 import type { RenderedRequest, RenderOutcome } from "../providers/request-template.ts";
 import type { Admitted, CallResult, Refused } from "../rate-limit/admission-call.ts";
 import { outcomeFor } from "./judge-answer.ts";
@@ -65,11 +68,23 @@ export class ConnectionRequests {
   }
 
   get redactor(): Redactor {
-    return createRedactor({ secrets: [...this.#secrets] });
+    return createRedactor({
+      secrets: [...this.#secrets],
+      names: redactedNames(this.#owner.manifest),
+    });
   }
 
-  /** Sends one request. Never throws for what the provider does. */
-  async send(name: string, rendered: RenderOutcome, deadlineMs: number): Promise<StepOutcome> {
+  /**
+   * Sends one request. Never throws for what the provider does.
+   *
+   * @param secretsAt where in the answer the provider hands out secrets (JSON pointers)
+   */
+  async send(
+    name: string,
+    rendered: RenderOutcome,
+    deadlineMs: number,
+    secretsAt: readonly string[] = [],
+  ): Promise<StepOutcome> {
     if (!rendered.ok) {
       return {
         step: { name, request: null, response: null, durationMs: 0 },
@@ -100,6 +115,8 @@ export class ConnectionRequests {
       result.kind === "response"
         ? { status: result.status, headers: new Headers([...result.headers]), body: result.body }
         : undefined;
+    // Before anything of the answer is logged or shown.
+    if (answer !== undefined) this.hide(textsAt(parseAnswer(answer.body), secretsAt));
     const verdict =
       answer === undefined
         ? unanswered(result as Exclude<typeof result, { kind: "response" }>)
@@ -118,7 +135,9 @@ export class ConnectionRequests {
           : { reports: readRateHeaders(this.#owner.manifest, answer.headers, nowMs) }),
       });
     }
-    this.#log(id, request, { answer, fault, durationMs });
+    const { tenantId, integrationId, correlationId } = this.#owner;
+    const exchange = { id, tenantId, integrationId, correlationId, request, answer, fault, durationMs };
+    this.#logs.push(exchangeRow(this.#runtime.config, this.redactor, exchange));
     return { step: this.#show(name, request, answer, durationMs), answer, verdict: fault };
   }
 
@@ -160,52 +179,14 @@ export class ConnectionRequests {
             },
     };
   }
+}
 
-  #log(
-    id: string,
-    request: RenderedRequest,
-    {
-      answer,
-      fault,
-      durationMs,
-    }: { answer: StepOutcome["answer"]; fault: StepOutcome["verdict"]; durationMs: number },
-  ): void {
-    const { redactor } = this;
-    const { tenantId, integrationId, correlationId } = this.#owner;
-    const url = new URL(request.url);
-    const type = new Headers(request.headers).get("content-type");
-    const { logRequestBodies, logResponseBodies, logBodyMaxBytes } = this.#runtime.config;
-    const sent = request.body === undefined ? null : Buffer.from(request.body);
-    this.#logs.push({
-      id,
-      tenantId,
-      integrationId,
-      endpointId: null,
-      direction: "OUTBOUND",
-      method: request.method,
-      url: redactor.url(request.url),
-      path: redactor.url(url.pathname),
-      queryParams: redactor.query(url.search),
-      headers: redactor.headers(Object.entries(request.headers)),
-      body: sent === null || !logRequestBodies ? null : redactor.body(sent, type, logBodyMaxBytes),
-      bodySize: sent?.byteLength ?? 0,
-      responseStatus: answer?.status ?? null,
-      responseHeaders: answer === undefined ? null : redactor.headers(answer.headers),
-      responseBody:
-        answer === undefined || !logResponseBodies
-          ? null
-          : redactor.body(answer.body, answer.headers.get("content-type"), logBodyMaxBytes),
-      responseSize: answer?.body.byteLength ?? null,
-      responseTimeMs: durationMs,
-      correlationId,
-      userId: null,
-      sourceIp: null,
-      status: logStatus(answer?.status, fault),
-      errorCode: fault?.code ?? null,
-      errorMessage: fault === undefined ? null : redactor.text(fault.message),
-      retryOf: null,
-      attemptNumber: 1,
-    });
+/** The answer's document; undefined when it is no JSON. */
+export function parseAnswer(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(body).toString("utf8"));
+  } catch {
+    return undefined;
   }
 }
 
@@ -233,10 +214,4 @@ function unanswered(result: Unanswered): Exclude<AnswerClass, { action: "ok" }> 
   return result.kind === "refused" || code === "dns_not_found"
     ? { action: "fail", kind: "config", code, message }
     : { action: "retry", kind: "outage", code, message };
-}
-
-function logStatus(status: number | undefined, fault: StepOutcome["verdict"]): ApiLogRow["status"] {
-  if (fault === undefined) return "SUCCESS";
-  if (fault.code === "timeout") return "TIMEOUT";
-  return status !== undefined && status < 500 ? "CLIENT_ERROR" : "SERVER_ERROR";
 }

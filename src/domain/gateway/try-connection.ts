@@ -5,10 +5,15 @@ import type { TestResult, TestStep } from "../integrations/schema.ts";
 import type { Auth } from "../providers/auth-schema.ts";
 import { escapeToken, type Values } from "../providers/fill-template.ts";
 import type { Environment, ProviderManifest } from "../providers/manifest-schema.ts";
-import { readCaptured, readTokenAnswer, spanAt } from "../providers/read-token-answer.ts";
+import { readCaptured, readTokenAnswer, secretPlaces, spanAt } from "../providers/read-token-answer.ts";
 import { renderRequest } from "../providers/request-template.ts";
 import { tokenRequest, tokenStepRequest } from "../providers/token-request.ts";
-import { type ConnectionDoor, ConnectionRequests, type StepOutcome } from "./connection-request.ts";
+import {
+  type ConnectionDoor,
+  ConnectionRequests,
+  parseAnswer,
+  type StepOutcome,
+} from "./connection-request.ts";
 
 /** A connection test takes no longer, all requests together (DESIGN.md section 8). */
 const TEST_TIMEOUT_MS = 10_000;
@@ -79,7 +84,12 @@ async function obtainToken(trial: Trial): Promise<Fault | undefined> {
   if (auth.type !== "OAUTH2_CLIENT_CREDENTIALS" && auth.type !== "OAUTH2_PASSWORD") return undefined;
   const grant = { type: auth.type === "OAUTH2_PASSWORD" ? "password" : "client_credentials" } as const;
   const { manifest } = trial.input;
-  const outcome = await send(trial, "token", tokenRequest(manifest, auth, grant, renderInput(trial)));
+  const outcome = await send(
+    trial,
+    "token",
+    tokenRequest(manifest, auth, grant, renderInput(trial)),
+    secretPlaces(auth.token.answer),
+  );
   if (outcome.fault !== undefined) return asTokenFault(outcome.fault);
   const nowMs = trial.runtime.clock.nowMs();
   const reading = readTokenAnswer(auth.token.answer, outcome.document, nowMs);
@@ -109,6 +119,7 @@ async function runTokenSteps(
       trial,
       `token ${step.name}`,
       tokenStepRequest(trial.input.manifest, auth, at, renderInput(trial)),
+      Object.values(step.capture),
     );
     if (outcome.fault !== undefined) return asTokenFault(outcome.fault);
     const captured = readCaptured(step.capture, outcome.document);
@@ -171,11 +182,17 @@ async function send(
   trial: Trial,
   name: string,
   rendered: Parameters<ConnectionRequests["send"]>[1],
+  secretsAt: readonly string[] = [],
 ): Promise<Sent> {
-  const { step, answer, verdict, field } = await trial.requests.send(name, rendered, trial.deadlineMs);
+  const { step, answer, verdict, field } = await trial.requests.send(
+    name,
+    rendered,
+    trial.deadlineMs,
+    secretsAt,
+  );
   trial.steps.push(step);
   const status = answer?.status ?? 0;
-  const document = answer === undefined ? undefined : parse(answer.body);
+  const document = answer === undefined ? undefined : parseAnswer(answer.body);
   if (verdict === undefined || (verdict.action === "ignore" && answer !== undefined))
     return { status, document };
   const fault = {
@@ -184,14 +201,6 @@ async function send(
     ...(field === undefined ? {} : { field }),
   };
   return { status, document, fault };
-}
-
-function parse(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(body).toString("utf8"));
-  } catch {
-    return undefined;
-  }
 }
 
 function resultOf(

@@ -7,6 +7,7 @@ import type { Auth } from "../providers/auth-schema.ts";
 import { withDefaults } from "../providers/choose-auth.ts";
 import { TemplateError, type Values } from "../providers/fill-template.ts";
 import type { ProviderManifest } from "../providers/manifest-schema.ts";
+import { redactedNames } from "../providers/redacted-names.ts";
 import { defaultsOf } from "../providers/request-template.ts";
 import { resolveServer } from "../providers/resolve-server.ts";
 import { compileQuotas, type LimitsOf } from "./call-quotas.ts";
@@ -90,11 +91,7 @@ function makeProof({ manifest, auth }: LoadedIntegration, credentials: Credentia
   }
 }
 
-/** Names under which secrets stand: of the log-in, and the members that the manifest says no log may hold. */
+/** Names under which secrets stand: of the log-in, and what the manifest says no log may hold. */
 function secretNames(manifest: ProviderManifest, auth: Auth): string[] {
-  const placed = "place" in auth ? auth.place.map(({ name }) => name) : [];
-  const members = (manifest.redact ?? []).map((pointer) =>
-    pointer.split("/").findLast((token) => token !== "" && token !== "-" && !/^\d+$/.test(token)),
-  );
-  return [...placed, ...members.filter((name) => name !== undefined)];
+  return [...("place" in auth ? auth.place.map(({ name }) => name) : []), ...redactedNames(manifest)];
 }

@@ -2,7 +2,8 @@ import { getPointer } from "../../platform/json/pointer.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import { valueOf } from "../providers/fill-template.ts";
 import { renderRequest } from "../providers/request-template.ts";
-import { send, TOKEN_TIMEOUT_MS, type TokenOwner } from "./obtain-tokens.ts";
+import type { TokenOwner } from "./obtain-tokens.ts";
+import { exchangeToken, TOKEN_TIMEOUT_MS } from "./token-exchange.ts";
 
 /**
  * Asks the provider for what only a working credential tells, such as the organisation that it belongs to. A value that is
@@ -22,12 +23,21 @@ export async function askDerived(
     const config = { ...owner.config, ...derived };
     const rendered = renderRequest(owner.manifest, from.request, { ...owner, config });
     // oxlint-disable-next-line no-await-in-loop -- a later one may need an earlier one
-    const answer = await send(runtime, owner, rendered, { deadlineMs, mayStart: () => true });
-    if ("kind" in answer) return { ok: false, message: `"${name}" could not be asked for: ${answer.code}` };
-    const value = getPointer(answer.document, from.pointer);
-    if (typeof value === "string" || typeof value === "number") derived[name] = String(value);
-    else if (required)
-      return { ok: false, message: `The account has no "${name}" (answer ${answer.status})` };
+    const { outcome, conclude } = await exchangeToken(runtime, owner, rendered, {
+      deadlineMs,
+      mayStart: () => true,
+    });
+    if ("kind" in outcome) {
+      conclude(outcome);
+      return { ok: false, message: `"${name}" could not be asked for: ${outcome.code}` };
+    }
+    const { status, document } = outcome;
+    const value = getPointer(document, from.pointer);
+    const isThere = typeof value === "string" || typeof value === "number";
+    const message = `The account has no "${name}" (answer ${status})`;
+    conclude(isThere || !required ? undefined : { kind: "refused", code: `status_${status}`, message });
+    if (isThere) derived[name] = String(value);
+    else if (required) return { ok: false, message };
   }
   return { ok: true, derived };
 }

@@ -6,7 +6,7 @@ import { loadIntegration, openCredentials } from "../integrations/load-integrati
 import type { Credentials, LoadedIntegration } from "../integrations/loaded-integration.ts";
 import { findIntegrationRow } from "../integrations/store.ts";
 import { latestFailure } from "./journal-store.ts";
-import { TOKEN_TIMEOUT_MS } from "./obtain-tokens.ts";
+import { TOKEN_TIMEOUT_MS } from "./token-exchange.ts";
 import type { RefreshCause } from "./plan-refresh.ts";
 import { type RefreshOutcome, refreshTokens } from "./refresh-tokens.ts";
 import { hasTokens, urgency } from "./token-times.ts";
@@ -55,12 +55,12 @@ export async function ensureFreshToken(
   const need = needOf(integration, credentials, cause, runtime.clock.nowMs());
   if (need === "none") return { integration, credentials };
   if (need === "later") {
-    refreshOnce(runtime, id, cause).catch((error: unknown) =>
+    refreshOnce(runtime, id, cause, ctx.requestId).catch((error: unknown) =>
       runtime.log.warn({ err: error, integrationId: id }, "token not refreshed ahead of its end"),
     );
     return { integration, credentials };
   }
-  const outcome = await refreshOnce(runtime, id, cause);
+  const outcome = await refreshOnce(runtime, id, cause, ctx.requestId);
   return usable(ctx, integration, { outcome, cause });
 }
 
@@ -125,8 +125,15 @@ function mustLogIn(): HubError {
 /**
  * One refresh at a time in this process, and one over all of them. A process that finds another one at it only looks on:
  * it never sends.
+ *
+ * @param correlationId of the request that leads to it, for the log
  */
-export function refreshOnce(runtime: Runtime, id: string, cause: RefreshCause): Promise<RefreshOutcome> {
+export function refreshOnce(
+  runtime: Runtime,
+  id: string,
+  cause: RefreshCause,
+  correlationId: string,
+): Promise<RefreshOutcome> {
   let running = underWay.get(runtime);
   if (running === undefined) underWay.set(runtime, (running = new Map()));
   // A refresh that is under way began with the token of now, so it also serves who had it refused.
@@ -134,17 +141,22 @@ export function refreshOnce(runtime: Runtime, id: string, cause: RefreshCause): 
   let refresh = running.get(key);
   if (refresh === undefined) {
     const known = running;
-    refresh = refreshOrLookOn(runtime, id, cause).finally(() => known.delete(key));
+    refresh = refreshOrLookOn(runtime, id, cause, correlationId).finally(() => known.delete(key));
     running.set(key, refresh);
   }
   return refresh;
 }
 
-async function refreshOrLookOn(runtime: Runtime, id: string, cause: RefreshCause): Promise<RefreshOutcome> {
+async function refreshOrLookOn(
+  runtime: Runtime,
+  id: string,
+  cause: RefreshCause,
+  correlationId: string,
+): Promise<RefreshOutcome> {
   const startedMs = runtime.clock.nowMs();
   const before = await findIntegrationRow(runtime.sqlSystem, id);
   if (before === undefined) return { kind: "none" };
-  const outcome = await refreshTokens(runtime, id, cause);
+  const outcome = await refreshTokens(runtime, { id, cause, correlationId });
   return outcome.kind === "busy" ? lookOn(runtime, before, startedMs) : outcome;
 }
 

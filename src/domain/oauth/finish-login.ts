@@ -121,7 +121,9 @@ async function connect(ctx: Context, login: Login): Promise<string | undefined> 
   if (redirectFault !== undefined) return redirectFault;
   const fields = await openCredentials(ctx, integration);
   const owner = {
+    tenantId: ctx.tenantId,
     integrationId: id,
+    correlationId: ctx.requestId,
     manifest,
     auth,
     environment,

@@ -36,6 +36,7 @@ export interface TokenAnswerInput {
   /** Undefined when the body is no JSON. */
   document: unknown;
   retryAfterMs: number | undefined;
+  location: string | null;
 }
 
 /** RFC 6749 section 5.2: what repeating does not mend, although the grant lives on. */
@@ -52,7 +53,11 @@ const CONFIGURATION_ERRORS = new Set([
 export const SENDABLE_TOKEN = /^[\x21-\x7e]+$/;
 
 /** Judges the answer to a grant by what the manifest says of it. */
-export function judgeTokenAnswer(auth: OAuth2Auth, answer: TokenAnswerInput, nowMs: number): TokenResult {
+export function judgeTokenAnswer(
+  auth: OAuth2Auth,
+  answer: Omit<TokenAnswerInput, "location">,
+  nowMs: number,
+): TokenResult {
   const { status, document } = answer;
   const error = errorCodeOf(document);
   const isFinal = auth.refresh.finalErrors.some(
@@ -85,7 +90,10 @@ export function judgeTokenAnswer(auth: OAuth2Auth, answer: TokenAnswerInput, now
 }
 
 /** Judges an answer that is no success: of a token endpoint, or of a step of another log-in. */
-export function judgeRefusal(answer: TokenAnswerInput, error?: string): TokenResult {
+export function judgeRefusal(
+  answer: Omit<TokenAnswerInput, "location">,
+  error?: string,
+): Extract<TokenResult, { ok: false }> {
   const { status, retryAfterMs } = answer;
   const code = error ?? `status_${status}`;
   const message = `The token endpoint answered ${status}${error === undefined ? "" : ` (${error})`}`;
@@ -94,7 +102,7 @@ export function judgeRefusal(answer: TokenAnswerInput, error?: string): TokenRes
       ? (status >= 300 && status < 400) || [400, 401, 403, 404, 405, 410, 422].includes(status)
       : CONFIGURATION_ERRORS.has(error) && status < 500;
   const result = failed(status, isRefusal ? "refused" : "outage", code, message);
-  if (!result.ok && retryAfterMs !== undefined) result.fault.retryAfterMs = retryAfterMs;
+  if (retryAfterMs !== undefined) result.fault.retryAfterMs = retryAfterMs;
   return result;
 }
 
@@ -104,6 +112,11 @@ function errorCodeOf(document: unknown): string | undefined {
   return typeof error === "string" && /^[\w.-]{1,60}$/.test(error) ? error : undefined;
 }
 
-function failed(status: number, kind: TokenFault["kind"], code: string, message: string): TokenResult {
+function failed(
+  status: number,
+  kind: TokenFault["kind"],
+  code: string,
+  message: string,
+): Extract<TokenResult, { ok: false }> {
   return { ok: false, status, fault: { kind, code, message } };
 }

@@ -1,29 +1,15 @@
-import { retryAfterSeconds } from "../../platform/egress/retry-after.ts";
-import { senderOf } from "../../platform/egress/runtime-sender.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import type { TokenRequestAuth } from "../providers/auth-schema.ts";
 import type { Values } from "../providers/fill-template.ts";
 import type { Environment, ProviderManifest } from "../providers/manifest-schema.ts";
-import { readCaptured, spanAt } from "../providers/read-token-answer.ts";
-import type { RenderOutcome } from "../providers/request-template.ts";
+import { readCaptured, secretPlaces, spanAt } from "../providers/read-token-answer.ts";
 import { type Grant, tokenRequest, tokenStepRequest } from "../providers/token-request.ts";
-import {
-  judgeRefusal,
-  judgeTokenAnswer,
-  SENDABLE_TOKEN,
-  type TokenAnswerInput,
-  type TokenFault,
-  type TokenResult,
-} from "./judge-token-answer.ts";
+import { judgeRefusal, judgeTokenAnswer, SENDABLE_TOKEN, type TokenResult } from "./judge-token-answer.ts";
+import { type ExchangeOwner, exchangeToken, type Sending, TOKEN_TIMEOUT_MS } from "./token-exchange.ts";
 import type { TokenAuth } from "./token-times.ts";
 
-/** Time for everything that getting a token takes, several steps included. */
-export const TOKEN_TIMEOUT_MS = 10_000;
-const ANSWER_BYTES_MAX = 64 * 1_024;
-
 /** Whose tokens are asked for. */
-export interface TokenOwner {
-  integrationId: string;
+export interface TokenOwner extends ExchangeOwner {
   manifest: ProviderManifest;
   auth: TokenAuth;
   environment: Environment;
@@ -54,9 +40,18 @@ export async function obtainTokens(
   if (auth.type === "TOKEN_REQUEST") return runSteps(runtime, owner, auth, { deadlineMs, mayStart });
   if (grant.type === "steps") throw new Error("Steps are for TOKEN_REQUEST alone");
   const rendered = tokenRequest(manifest, auth, grant, valuesOf(owner));
-  const answer = await send(runtime, owner, rendered, { deadlineMs, mayStart });
-  if ("kind" in answer) return { ok: false, fault: answer };
-  return judgeTokenAnswer(auth, answer, runtime.clock.nowMs());
+  const secretsAt = secretPlaces(auth.token.answer);
+  const { outcome, conclude } = await exchangeToken(runtime, owner, rendered, {
+    deadlineMs,
+    mayStart,
+    secretsAt,
+  });
+  const result: TokenResult =
+    "kind" in outcome
+      ? { ok: false, fault: outcome }
+      : judgeTokenAnswer(auth, outcome, runtime.clock.nowMs());
+  conclude(result.ok ? undefined : result.fault);
+  return result;
 }
 
 /** Whether tokens can be had without a person: everything that the log-in asks for is stored. */
@@ -83,11 +78,6 @@ function valuesOf({ environment, config, credentials }: TokenOwner) {
   return { environment, config, credentials };
 }
 
-interface Sending {
-  deadlineMs: number;
-  mayStart(): boolean;
-}
-
 async function runSteps(
   runtime: Runtime,
   owner: TokenOwner,
@@ -96,22 +86,13 @@ async function runSteps(
 ): Promise<TokenResult> {
   const values: Record<string, string> = {};
   let expiresInMs: number | undefined;
-  for (const [at, step] of auth.steps.entries()) {
-    const input = valuesOf({ ...owner, credentials: { ...owner.credentials, ...values } });
-    const rendered = tokenStepRequest(owner.manifest, auth, at, input);
+  for (const at of auth.steps.keys()) {
+    const known = { ...owner, credentials: { ...owner.credentials, ...values } };
     // oxlint-disable-next-line no-await-in-loop -- each step needs the one before
-    const answer = await send(runtime, owner, rendered, sending);
-    if ("kind" in answer) return { ok: false, fault: answer };
-    if (answer.status < 200 || answer.status > 299) return judgeRefusal(answer);
-    const captured = readCaptured(step.capture, answer.document);
-    const missing = Object.keys(step.capture).find((name) => captured[name] === undefined);
-    if (missing !== undefined) {
-      const message = `The answer of step "${step.name}" holds no ${missing}`;
-      return { ok: false, status: answer.status, fault: { kind: "outage", code: "token_missing", message } };
-    }
-    Object.assign(values, captured);
-    expiresInMs =
-      step.expires === undefined ? undefined : spanAt(answer.document, step.expires, runtime.clock.nowMs());
+    const step = await runStep(runtime, known, auth, { ...sending, at });
+    if (!step.ok) return step.result;
+    Object.assign(values, step.captured);
+    expiresInMs = step.expiresInMs;
   }
   if (!SENDABLE_TOKEN.test(values["accessToken"] ?? "")) {
     const message = "The access token cannot stand in a header";
@@ -120,51 +101,35 @@ async function runSteps(
   return { ok: true, tokens: { values, expiresInMs, derived: {} } };
 }
 
-/** Sends one rendered request and reads what came. */
-export async function send(
+async function runStep(
   runtime: Runtime,
-  owner: Pick<TokenOwner, "integrationId">,
-  rendered: RenderOutcome,
-  { deadlineMs, mayStart }: Sending,
-): Promise<TokenAnswerInput | TokenFault> {
-  if (!rendered.ok) return { kind: "refused", code: rendered.code, message: rendered.message };
-  const { request } = rendered;
-  const result = await senderOf(runtime).send({
-    key: `oauth:${owner.integrationId}`,
-    url: request.url,
-    policy: "public",
-    method: request.method,
-    headers: request.headers,
-    ...(request.body === undefined ? {} : { body: request.body }),
-    timeoutMs: Math.max(1, deadlineMs - performance.now()),
-    responseBytesMax: ANSWER_BYTES_MAX,
-    fresh: true,
-    mayStart,
+  owner: TokenOwner,
+  auth: TokenRequestAuth,
+  { at, ...sending }: Sending & { at: number },
+): Promise<
+  | { ok: true; captured: Record<string, string>; expiresInMs: number | undefined }
+  | { ok: false; result: Extract<TokenResult, { ok: false }> }
+> {
+  const { name, capture, expires } = auth.steps[at]!;
+  const rendered = tokenStepRequest(owner.manifest, auth, at, valuesOf(owner));
+  const { outcome, conclude } = await exchangeToken(runtime, owner, rendered, {
+    ...sending,
+    secretsAt: Object.values(capture),
   });
-  switch (result.kind) {
-    case "response": {
-      const waitSeconds = retryAfterSeconds(result.headers.get("retry-after"), runtime.clock.nowMs());
-      return {
-        status: result.status,
-        document: parse(result.body),
-        retryAfterMs: waitSeconds === undefined ? undefined : waitSeconds * 1_000,
-      };
-    }
-    case "withheld":
-      return { kind: "outage", code: "withheld", message: "The request was not sent" };
-    case "refused":
-      return { kind: "refused", code: result.code, message: result.message };
-    default: {
-      const code = result.kind === "timeout" ? "timeout" : result.code;
-      return { kind: result.sent ? "lost" : "outage", code, message: result.message };
-    }
+  const failed = (result: Extract<TokenResult, { ok: false }>) => {
+    conclude(result.fault);
+    return { ok: false, result } as const;
+  };
+  if ("kind" in outcome) return failed({ ok: false, fault: outcome });
+  const { status, document } = outcome;
+  if (status < 200 || status > 299) return failed(judgeRefusal(outcome));
+  const captured = readCaptured(capture, document);
+  const missing = Object.keys(capture).find((wanted) => captured[wanted] === undefined);
+  if (missing !== undefined) {
+    const message = `The answer of step "${name}" holds no ${missing}`;
+    return failed({ ok: false, status, fault: { kind: "outage", code: "token_missing", message } });
   }
-}
-
-function parse(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(body).toString("utf8"));
-  } catch {
-    return undefined;
-  }
+  conclude(undefined);
+  const expiresInMs = expires === undefined ? undefined : spanAt(document, expires, runtime.clock.nowMs());
+  return { ok: true, captured, expiresInMs };
 }

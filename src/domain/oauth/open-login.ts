@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
 import { generateRandomCodeVerifier, generateRandomState } from "oauth4webapi";
-import { senderOf } from "../../platform/egress/runtime-sender.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import { systemContext } from "../context.ts";
 import { HubError } from "../errors.ts";
@@ -21,6 +20,8 @@ import {
   type OAuthSession,
   sealSession,
 } from "./session-store.ts";
+import { judgeRefusal } from "./judge-token-answer.ts";
+import { exchangeToken, TOKEN_TIMEOUT_MS } from "./token-exchange.ts";
 
 /** Why a person in a browser does not get on. */
 export type LoginRefusal =
@@ -49,7 +50,6 @@ export type OpenedLogin =
 
 /** A ticket, a state or a cookie: 256 bits. */
 const SECRET = /^[\w-]{43}$/;
-const AUTHORIZE_TIMEOUT_MS = 10_000;
 
 /**
  * Opens a log-in in the browser that brings its ticket, once: state and PKCE verifier are made, and the browser is bound by
@@ -87,7 +87,10 @@ export async function openLogin(
   try {
     const made = await authorizationUrl(integration, auth, { ...session, state, verifier, oneTime });
     if (!made.ok) return { ok: false, refusal: "failed", detail: made.message };
-    const location = await passedOn(runtime, integration, auth, made.url);
+    const location = await passedOn(runtime, integration, auth, {
+      url: made.url,
+      requestId: input.requestId,
+    });
     if (location === undefined)
       return {
         ok: false,
@@ -123,9 +126,9 @@ export async function integrationOf(
  */
 async function passedOn(
   runtime: Runtime,
-  { manifest, environment, config, id }: LoadedIntegration,
+  { manifest, environment, config, id, tenantId }: LoadedIntegration,
   auth: OAuth2CodeAuth,
-  url: string,
+  { url, requestId }: { url: string; requestId: string },
 ): Promise<string | undefined> {
   if (auth.authorize.headers === undefined) return url;
   const values = withDefaults(manifest, config);
@@ -133,16 +136,21 @@ async function passedOn(
     name,
     fillHeader(text, values),
   ]);
-  const result = await senderOf(runtime).send({
-    key: `oauth:${id}`,
-    url,
-    policy: "public",
+  const request = {
     method: "GET",
+    url,
     headers: Object.fromEntries(headers) as Record<string, string>,
-    timeoutMs: AUTHORIZE_TIMEOUT_MS,
-  });
-  if (result.kind !== "response" || result.status < 300 || result.status > 399) return undefined;
-  const target = result.headers.get("location");
+  };
+  const owner = { integrationId: id, tenantId, correlationId: requestId };
+  const { outcome, conclude } = await exchangeToken(
+    runtime,
+    owner,
+    { ok: true, request, secrets: [] },
+    { deadlineMs: performance.now() + TOKEN_TIMEOUT_MS, mayStart: () => true },
+  );
+  const isRedirect = !("kind" in outcome) && outcome.status >= 300 && outcome.status < 400;
+  conclude("kind" in outcome ? outcome : isRedirect ? undefined : judgeRefusal(outcome).fault);
+  const target = isRedirect ? outcome.location : null;
   if (target === null || !URL.canParse(target, url)) return undefined;
   const { protocol, hostname, href } = new URL(target, url);
   if (protocol !== new URL(url).protocol) return undefined;

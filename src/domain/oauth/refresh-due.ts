@@ -1,4 +1,5 @@
 import type { Runtime } from "../../platform/runtime.ts";
+import { newId } from "../../platform/uuid.ts";
 import { refreshOnce } from "./ensure-fresh-token.ts";
 import { deleteOld, findDue } from "./journal-store.ts";
 import { LEASE_MS } from "./refresh-tokens.ts";
@@ -29,7 +30,7 @@ export async function refreshDue(runtime: Runtime, mayGoOn: () => boolean): Prom
     for (let next = waiting.shift(); next !== undefined && mayGoOn(); next = waiting.shift()) {
       try {
         // oxlint-disable-next-line no-await-in-loop -- few at once, by intent
-        const outcome = await refreshOnce(runtime, next.id, { kind: "due" });
+        const outcome = await refreshOnce(runtime, next.id, { kind: "due" }, newId(nowMs));
         if (outcome.kind === "fresh") done++;
         else if (outcome.kind === "failed")
           runtime.log.warn(

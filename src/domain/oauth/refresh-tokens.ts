@@ -18,9 +18,10 @@ import {
   writeAnswered,
 } from "./journal-store.ts";
 import type { GrantedTokens, TokenFault } from "./judge-token-answer.ts";
-import { canMint, mintGrant, obtainTokens, TOKEN_TIMEOUT_MS, type TokenOwner } from "./obtain-tokens.ts";
+import { canMint, mintGrant, obtainTokens, type TokenOwner } from "./obtain-tokens.ts";
 import { planRefresh, policyOf, type RefreshCause, type RefreshPlan } from "./plan-refresh.ts";
 import { storeAnswer } from "./store-answer.ts";
+import { TOKEN_TIMEOUT_MS } from "./token-exchange.ts";
 import { hasTokens, type TokenAuth, tokenTimes } from "./token-times.ts";
 
 /** Three times the hard end of a request: what is held up so long has lost its right to send (platforms: lock races). */
@@ -51,15 +52,15 @@ export type RefreshOutcome =
  */
 export async function refreshTokens(
   runtime: Runtime,
-  id: string,
-  cause: RefreshCause,
+  input: { id: string; cause: RefreshCause; correlationId: string },
 ): Promise<RefreshOutcome> {
+  const { id } = input;
   const lease = await takeLease(runtime, { key: oauthLeaseKey(id), ttlMs: LEASE_MS });
   if (lease === undefined) return { kind: "busy" };
   try {
     for (let round = 0; round < ROUNDS_MAX; round++) {
       // oxlint-disable-next-line no-await-in-loop -- each round decides on what the last one left
-      const outcome = await decideAndAct(runtime, { id, cause, lease });
+      const outcome = await decideAndAct(runtime, { ...input, lease });
       if (outcome !== "again") return outcome;
     }
     return failed("retry_later", "The tokens change too often", runtime.clock.nowMs() + 1_000);
@@ -71,6 +72,7 @@ export async function refreshTokens(
 interface Turn {
   id: string;
   cause: RefreshCause;
+  correlationId: string;
   lease: ShortLease;
 }
 
@@ -85,7 +87,7 @@ interface Situation {
 }
 
 async function decideAndAct(runtime: Runtime, turn: Turn): Promise<RefreshOutcome | "again"> {
-  const situation = await readSituation(runtime, turn.id);
+  const situation = await readSituation(runtime, turn);
   if (situation === undefined) return { kind: "none" };
   const { integration, version, journal, tokens, owner, auth } = situation;
   const { id, tenantId } = integration;
@@ -140,7 +142,10 @@ const WAITS = {
   token_too_young: "The provider does not replace a token so young",
 } as const;
 
-async function readSituation(runtime: Runtime, id: string): Promise<Situation | undefined> {
+async function readSituation(
+  runtime: Runtime,
+  { id, correlationId }: Pick<Turn, "id" | "correlationId">,
+): Promise<Situation | undefined> {
   const sql = runtime.sqlSystem;
   const row = await findIntegrationRow(sql, id);
   if (row === undefined) return undefined;
@@ -153,7 +158,16 @@ async function readSituation(runtime: Runtime, id: string): Promise<Situation | 
   ];
   const windowSeconds = policyOf(auth)?.quota?.windowSeconds ?? 0;
   const journal = await readJournal(sql, { id, tenantId, version }, windowSeconds);
-  const owner = { integrationId: id, manifest, auth, environment, config, credentials: fields };
+  const owner = {
+    tenantId,
+    integrationId: id,
+    correlationId,
+    manifest,
+    auth,
+    environment,
+    config,
+    credentials: fields,
+  };
   return { integration, auth, owner, tokens, version, journal };
 }
 

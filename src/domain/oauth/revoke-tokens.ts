@@ -6,13 +6,14 @@ import { loadedOf } from "../integrations/integration-cache.ts";
 import { openFields } from "../integrations/secret-fields.ts";
 import { getIntegrationRow } from "../integrations/store.ts";
 import { openTokens } from "../integrations/token-store.ts";
-import type { RenderedRequest, RenderOutcome } from "../providers/request-template.ts";
+import type { RenderOutcome } from "../providers/request-template.ts";
 import { tokenCallRequest } from "../providers/token-request.ts";
 import { openSecret } from "../vault/open-secret.ts";
 import { sealSecret } from "../vault/seal-secret.ts";
 import { closeJournal, journalPlace } from "./journal-store.ts";
-import { send, TOKEN_TIMEOUT_MS } from "./obtain-tokens.ts";
+import { judgeRefusal } from "./judge-token-answer.ts";
 import { retryAtMs } from "./plan-refresh.ts";
+import { exchangeToken, TOKEN_TIMEOUT_MS } from "./token-exchange.ts";
 
 /** A token that could not be given back for so long is left to its end. */
 const GIVE_UP_MS = 24 * 3_600_000;
@@ -53,7 +54,9 @@ export async function planRevocation(
   }
   const journalId = newId(runtime.clock.nowMs());
   const place = journalPlace({ tenantId, journalId });
-  const sealed = await sealSecret(runtime, tx, place, JSON.stringify(rendered.request));
+  const secrets = [...rendered.secrets, ...Object.values(credentials)];
+  const planned: PlannedRequest = { ...rendered, secrets };
+  const sealed = await sealSecret(runtime, tx, place, JSON.stringify(planned));
   const retryAt = new Date(runtime.clock.nowMs() + FIRST_TRY_MS);
   await tx`
     insert into oauth_refresh_journal (id, tenant_id, integration_id, kind, grant_type, base_version, tokens_sealed,
@@ -61,6 +64,9 @@ export async function planRevocation(
     values (${journalId}, ${tenantId}, ${integrationId}, 'REVOKE', 'revoke', ${row.oauthVersion}, ${sealed}, ${retryAt})`;
   return journalId;
 }
+
+/** What is kept until it is sent: the request, and what of it no log may show. */
+type PlannedRequest = Extract<RenderOutcome, { ok: true }>;
 
 interface PlannedRevocation {
   id: string;
@@ -110,24 +116,29 @@ async function revoke(runtime: Runtime, planned: PlannedRevocation): Promise<voi
   const sql = runtime.sqlSystem;
   const { id, tenantId, integrationId, attempts, createdAt } = planned;
   const place = journalPlace({ tenantId, journalId: id });
-  const request = JSON.parse(await openSecret(runtime, sql, place, planned.sealed)) as RenderedRequest;
+  const rendered = JSON.parse(await openSecret(runtime, sql, place, planned.sealed)) as PlannedRequest;
+  const owner = { integrationId, tenantId, correlationId: id };
   const deadlineMs = performance.now() + TOKEN_TIMEOUT_MS;
-  const rendered: RenderOutcome = { ok: true, request, secrets: [] };
-  const answer = await send(runtime, { integrationId }, rendered, { deadlineMs, mayStart: () => true });
-  const status = "kind" in answer ? undefined : answer.status;
+  const { outcome, conclude } = await exchangeToken(runtime, owner, rendered, {
+    deadlineMs,
+    mayStart: () => true,
+  });
+  const status = "kind" in outcome ? undefined : outcome.status;
   // A token that is unknown there is one that is over (RFC 7009 section 2.2); some say so with 400.
   if (status !== undefined && (status < 300 || status === 400 || status === 404)) {
+    conclude(undefined);
     await closeJournal(sql, id, { state: "STORED" });
     return;
   }
   const nowMs = runtime.clock.nowMs();
-  const code = "kind" in answer ? answer.code : `status_${status}`;
+  const fault = "kind" in outcome ? outcome : judgeRefusal(outcome).fault;
+  const { code, retryAfterMs } = fault;
+  conclude(fault);
   if (nowMs - createdAt.getTime() > GIVE_UP_MS) {
     runtime.log.warn({ integrationId, code }, "tokens of a deleted integration were not given back");
     await closeJournal(sql, id, { state: "FAILED", code, message: "Not taken back within a day" });
     return;
   }
-  const retryAfterMs = "kind" in answer ? undefined : answer.retryAfterMs;
   const retryAt = new Date(retryAtMs(attempts + 1, { nowMs, retryAfterMs }));
   await sql`
     update oauth_refresh_journal set attempts = attempts + 1, retry_at = ${retryAt}, updated_at = now()

@@ -55,6 +55,16 @@ export function spanAt(
   return text === undefined ? undefined : readSpanMs(text, format, nowMs);
 }
 
+/** Where in the answer of a token endpoint secrets stand: what no log may show, whatever the members are called. */
+export function secretPlaces({ accessToken, refreshToken }: TokenAnswer): string[] {
+  return [accessToken, ...(refreshToken === undefined ? [] : [refreshToken])];
+}
+
+/** The texts at these places (JSON pointers); those that are missing are left out. */
+export function textsAt(body: unknown, places: readonly string[]): string[] {
+  return places.map((place) => textAt(body, place)).filter((text) => text !== undefined);
+}
+
 function textAt(body: unknown, pointer: string): string | undefined {
   const value = getPointer(body, pointer);
   if (typeof value === "number" && Number.isFinite(value)) return String(value);
