@@ -2,7 +2,6 @@ import { checkValue } from "./check-value.ts";
 import type { FaultCode } from "./fault-codes.ts";
 import { type FaultDetail, type FaultSink, recordFault } from "./fault-recorder.ts";
 import type { Separators, X12Fault, X12Segment } from "./model.ts";
-import { CODE_LISTS } from "./tables/codes.ts";
 import type { PlaceRule, SegmentRule, SyntaxNote } from "./tables/table-notation.ts";
 
 /** One segment's check: where its faults go and what is common to them. */
@@ -75,8 +74,7 @@ function checkOccurrence(check: SegmentCheck, place: PlaceRule, value: string, a
 function checkLeaf(check: SegmentCheck, place: PlaceRule, value: string, at: FaultDetail): void {
   const code = checkValue(value, place.element!);
   if (code !== null) return fault(check, code, place, { ...at, value });
-  const codes = CODE_LISTS.get(place.ref);
-  if (codes !== undefined && !codes.has(value)) fault(check, "element_code", place, { ...at, value });
+  if (place.codes !== null && !place.codes.has(value)) fault(check, "element_code", place, { ...at, value });
 }
 
 /** X12.6, relational conditions: P paired, R required, E exclusion, C conditional, L list conditional. */

@@ -1,7 +1,8 @@
-import { buildTree } from "./build-tree.ts";
+import { buildTree, type SetTree } from "./build-tree.ts";
 import { checkElements } from "./check-elements.ts";
 import { type FaultSink, recordFault } from "./fault-recorder.ts";
 import { buildHierarchy } from "./hierarchy.ts";
+import { isClean } from "./is-clean.ts";
 import type { X12Document, X12Fault, X12Set } from "./model.ts";
 import { judge } from "./parse-interchanges.ts";
 import { segmentsOf } from "./tables/segments.ts";
@@ -10,28 +11,31 @@ import { segmentsOf } from "./tables/segments.ts";
  * Checks a set against its table: order, repetition and presence of segments and loops, then every element. A set without
  * a table is only checked for its HL hierarchy. The envelope's own faults (`set.faults`) are not repeated.
  *
+ * @param tree the set's tree, where it was built before; the faults are added to its own
  * @returns faults in the order of the set's segments
  */
-export function checkSet(set: X12Set): X12Fault[] {
+export function checkSet(set: X12Set, tree: SetTree = buildTree(set)): X12Fault[] {
   const { settings, byteOffset, faultCount } = set.document;
   const sink: FaultSink = { settings, byteOffset, faultCount };
-  const { table, faults, loopOf } = buildTree(set);
+  const { table, faults, loopOf } = tree;
   sink.faultCount += faults.length;
   if (table === null) {
     recordFault(sink, faults, "set_unknown", set.segments[0]!, { place: set.place, position: 1, element: 1 });
   } else {
     const rules = segmentsOf(set.version);
-    for (const [index, segment] of set.segments.entries()) {
+    // ST and SE are the envelope's matter.
+    for (let index = 1; index < set.segments.length; index += 1) {
+      const segment = set.segments[index]!;
       const rule = rules.get(segment.id);
-      // ST and SE are the envelope's matter.
       if (rule === undefined || segment.id === "ST" || segment.id === "SE") continue;
+      if (isClean(segment.elements, rule, set.separators)) continue;
       const loop = loopOf[index] === "" ? null : loopOf[index]!;
       const detail = { place: set.place, position: index + 1, loop };
       checkElements({ sink, faults, segment, detail, separators: set.separators }, rule);
     }
   }
   checkHierarchy(set, sink, faults);
-  return faults.sort((left, right) => left.at.segment - right.at.segment);
+  return faults.length < 2 ? faults : faults.sort((left, right) => left.at.segment - right.at.segment);
 }
 
 /** Adds the faults of `checkSet` to each set of the document and judges it anew. Once per document. */

@@ -26,6 +26,7 @@ export function splitElement(
   rule: PlaceRule | null,
   separators: Separators,
 ): ReadableValue {
+  if (rule !== null && rule.repeatMax === 1 && rule.components === null) return raw;
   const { repetition } = separators;
   const repeats = repetition !== null && raw.includes(repetition);
   if (rule === null ? repeats : rule.repeatMax > 1) {

@@ -1,4 +1,4 @@
-import { type LoopNode, buildTree } from "./build-tree.ts";
+import { type LoopNode, type SetTree, buildTree } from "./build-tree.ts";
 import { elementKey, type ReadableValue, splitElement } from "./element-values.ts";
 import type { Separators, X12Document, X12Group, X12Interchange, X12Segment, X12Set } from "./model.ts";
 import { segmentsOf } from "./tables/segments.ts";
@@ -59,10 +59,18 @@ export function toReadable(document: X12Document): ReadableDocument {
   };
 }
 
-/** One set as JSON, as `toReadable` has it. */
-export function setToReadable(set: X12Set, labels: ReadableDocument["labels"] = {}): ReadableLoop {
-  const { ordered, root } = buildTree(set);
-  const writer = new SegmentWriter(set.separators, set.version, labels);
+/**
+ * One set as JSON, as `toReadable` has it.
+ *
+ * @param options.labels gets the labels of what occurs
+ * @param options.tree the set's tree, where it was built before
+ */
+export function setToReadable(
+  set: X12Set,
+  options: { labels?: ReadableDocument["labels"]; tree?: SetTree } = {},
+): ReadableLoop {
+  const { ordered, root } = options.tree ?? buildTree(set);
+  const writer = new SegmentWriter(set.separators, set.version, options.labels ?? null);
   return ordered
     ? readLoop(root, writer)
     : { segments: set.segments.map((segment) => writer.listed(segment)) };
@@ -86,7 +94,7 @@ function readInterchange(
     ...(services.length > 0 && { services: services.map((segment) => writer.listed(segment)) }),
     groups: groups.map((group) => ({
       GS: writer.named(group.gs),
-      sets: group.sets.map((set) => setToReadable(set, labels)),
+      sets: group.sets.map((set) => setToReadable(set, { labels })),
       GE: writer.named(group.ge!),
     })),
     IEA: writer.named(iea),
@@ -133,13 +141,13 @@ function startId(child: X12Segment | LoopNode): string {
   return child.kind === "segment" ? child.id : startId(child.children[0]!);
 }
 
-/** Writes segments as JSON and collects their labels. */
-class SegmentWriter {
+/** Writes segments as JSON and collects their labels, where somebody wants them. */
+export class SegmentWriter {
   readonly #separators: Separators;
   readonly #rules: ReadonlyMap<string, SegmentRule>;
-  readonly #labels: ReadableDocument["labels"];
+  readonly #labels: ReadableDocument["labels"] | null;
 
-  constructor(separators: Separators, version: string, labels: ReadableDocument["labels"]) {
+  constructor(separators: Separators, version: string, labels: ReadableDocument["labels"] | null) {
     this.#separators = separators;
     this.#rules = segmentsOf(version);
     this.#labels = labels;
@@ -148,15 +156,16 @@ class SegmentWriter {
   named(segment: X12Segment): ReadableSegment {
     const { id, elements } = segment;
     const rule = this.#rules.get(id);
-    if (rule !== undefined) this.#labels[id] ??= rule.label;
+    const labels = this.#labels;
+    if (labels !== null && rule !== undefined) labels[id] ??= rule.label;
     const out: ReadableSegment = {};
     const last = elements.length - 1;
     for (let element = 1; element <= last; element += 1) {
       const raw = elements[element]!;
       if (raw === "" && element < last) continue;
-      const key = elementKey(id, element);
       const place = rule?.places[element - 1] ?? null;
-      if (place !== null) this.#labels[key] ??= place.label;
+      const key = place === null ? elementKey(id, element) : place.key;
+      if (labels !== null && place !== null) labels[key] ??= place.label;
       // ISA is of fixed form, and its last element is the component separator itself.
       const whole = raw === "" || id === "ISA" || place?.element?.type === "B";
       out[key] = whole ? raw : splitElement(raw, key, place, this.#separators);

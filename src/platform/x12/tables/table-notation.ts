@@ -1,3 +1,5 @@
+import { CODE_LISTS } from "./codes.ts";
+
 /** Form of a value: text, identifier, number with n implied decimals, decimal number, date, time, binary. */
 export type ElementType = "AN" | "ID" | "DT" | "TM" | "R" | "B" | `N${number}`;
 
@@ -12,6 +14,8 @@ export interface ElementRule {
 
 /** An element's place in a segment or composite. */
 export interface PlaceRule {
+  /** `B204`; in a composite "", because components are named by the element that they stand in. */
+  key: string;
   /** Null for a composite. */
   element: ElementRule | null;
   /** Places of a composite's components. */
@@ -22,6 +26,8 @@ export interface PlaceRule {
   mandatory: boolean;
   /** How often the element may be repeated; 1 unless the version knows repetition. */
   repeatMax: number;
+  /** The values that it may have, where a short and complete list decides something. */
+  codes: ReadonlySet<string> | null;
 }
 
 /**
@@ -38,6 +44,8 @@ export interface SegmentRule {
   label: string;
   places: readonly PlaceRule[];
   notes: readonly SyntaxNote[];
+  /** Number of the last mandatory element; 0 without any. */
+  mandatoryLast: number;
 }
 
 /** Reads lines `ref type min max label`. */
@@ -71,11 +79,17 @@ export function readSegments(
     const [head = "", places = "", notes = ""] = line.split("|").map((part) => part.trim());
     const space = head.indexOf(" ");
     const id = head.slice(0, space);
+    const isComposite = /^C\d{3}$/.test(id);
+    const read = places.split(" ").map((place, index) => {
+      const key = isComposite ? "" : `${id}${String(index + 1).padStart(2, "0")}`;
+      return readPlace(place, key, elements, rules);
+    });
     rules.set(id, {
       id,
       label: head.slice(space + 1),
-      places: places.split(" ").map((place) => readPlace(place, elements, rules)),
+      places: read,
       notes: notes === "" ? [] : notes.split(" ").map(readNote),
+      mandatoryLast: read.findLastIndex(({ mandatory }) => mandatory) + 1,
     });
   }
   return rules;
@@ -83,6 +97,7 @@ export function readSegments(
 
 function readPlace(
   text: string,
+  key: string,
   elements: ReadonlyMap<string, ElementRule>,
   earlier: ReadonlyMap<string, SegmentRule>,
 ): PlaceRule {
@@ -91,12 +106,14 @@ function readPlace(
   const composite = earlier.get(ref);
   if (element === null && composite === undefined) throw new Error(`No element ${text} in the X12 tables`);
   return {
+    key,
     element,
     components: composite?.places ?? null,
     ref,
     label: element?.label ?? composite?.label ?? "",
     mandatory: mandatory === "M",
     repeatMax: Number(repeat ?? 1),
+    codes: CODE_LISTS.get(ref) ?? null,
   };
 }
 

@@ -1,0 +1,166 @@
+import { describe, expect, test } from "bun:test";
+import * as fc from "fast-check";
+import { checkElements } from "../../src/platform/x12/check-elements.ts";
+import { isClean } from "../../src/platform/x12/is-clean.ts";
+import type { X12Fault } from "../../src/platform/x12/model.ts";
+import { formatFaults, parseX12Document } from "../../src/platform/x12/parse-x12-document.ts";
+import { toReadable } from "../../src/platform/x12/readable.ts";
+import { parseInterchanges } from "../../src/platform/x12/parse-interchanges.ts";
+import { resolveSettings } from "../../src/platform/x12/settings.ts";
+import { segmentsOf } from "../../src/platform/x12/tables/segments.ts";
+import { envelopeOf, writeX12Document } from "../../src/platform/x12/write-x12-document.ts";
+import { bytesOf, loadTender, wrap } from "./documents.ts";
+import { expectations, readSample, samplesAreThere } from "./samples.ts";
+
+const TIME = new Date("2026-11-23T10:30:00Z");
+const SEPARATORS = { element: "*", component: ">", repetition: "^", segment: "~" };
+
+/** A value that often fits its element and often just fails to. */
+const value = fc.oneof(
+  fc.constantFrom(
+    "",
+    "",
+    "A",
+    "AB",
+    "ABC",
+    "1",
+    "-1",
+    "12.5",
+    "1.",
+    ".5",
+    "-",
+    "1E5",
+    "20261123",
+    "20260230",
+    "0930",
+  ),
+  fc.constantFrom("2461", "261301", "09301", "093059", "9999999999", "A>B", "A^B", "É", "\t", "X".repeat(81)),
+  fc.string({ unit: "grapheme-ascii", maxLength: 12 }),
+);
+
+describe("isClean()", () => {
+  test("is sure only where the exact check finds nothing, and nearly always then", () => {
+    const rules = [...segmentsOf("005010").values()];
+    let clean = 0;
+    let surely = 0;
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...rules),
+        fc.array(value, { minLength: 1, maxLength: 12 }),
+        (rule, values) => {
+          const elements = [rule.id, ...values];
+          const faults: X12Fault[] = [];
+          const segment = { kind: "segment" as const, id: rule.id, elements, start: 0, end: 0, ordinal: 1 };
+          const sink = { settings: resolveSettings(), byteOffset: (offset: number) => offset, faultCount: 0 };
+          checkElements({ sink, faults, segment, detail: {}, separators: SEPARATORS }, rule);
+          const sure = isClean(elements, rule, SEPARATORS);
+          if (sure) expect(faults).toEqual([]);
+          if (faults.length === 0) clean += 1;
+          if (sure) surely += 1;
+        },
+      ),
+      { numRuns: 20_000 },
+    );
+    expect(clean).toBeGreaterThan(500);
+    expect(surely / clean).toBeGreaterThan(0.5);
+  });
+});
+
+describe("parseX12Document()", () => {
+  test("gives each set as its readable JSON with ISA and GS beside it", () => {
+    const read = parseX12Document(bytesOf(loadTender(7)));
+    expect(read.document.accepted).toBe(true);
+    expect(read.sets).toHaveLength(1);
+    const input = read.sets[0]!.input!;
+    expect(input.ISA).toMatchObject({ ISA05: "ZZ", ISA06: "ACMEFREIGHT    ", ISA13: "000000101" });
+    expect(input.GS).toMatchObject({ GS01: "SM", GS02: "ACMEFREIGHT", GS06: "55" });
+    expect(input["B2"]).toEqual({ B202: "SCAC", B204: "750270007", B206: "PP" });
+    expect((input["loop0300"] as { S5: { S502: string } }[]).map(({ S5 }) => S5.S502)).toEqual([
+      "CL",
+      "PU",
+      "PU",
+      "CU",
+    ]);
+  });
+
+  test("a set with a fault has no input, and those beside it have theirs", () => {
+    const good = ["B1*SCAC*L1*20261123*A", "N9*CN*P1"];
+    const bad = ["B1*SCAC*L2*20261323*A"];
+    const text = wrap(
+      [
+        { code: "990", body: good },
+        { code: "990", body: bad },
+      ],
+      { functionalId: "GF" },
+    );
+    const read = parseX12Document(bytesOf(text));
+    expect(read.sets.map(({ input }) => input === null)).toEqual([false, true]);
+    const [fault] = formatFaults(read.document);
+    expect(fault).toMatchObject({ code: "element_date", segment: 2, element: 3 });
+    expect(fault!.message).toContain("B1, segment 2 of set 2, element 3");
+    expect(text.slice(fault!.offset).startsWith("20261323")).toBe(true);
+  });
+
+  test.skipIf(!samplesAreThere).each(expectations)("%s: the same JSON as the whole document's", (name) => {
+    for (const mode of ["strict", "lenient"] as const) {
+      const bytes = readSample(name);
+      const { sets } = parseX12Document(bytes, { mode });
+      const whole = toReadable(parseInterchanges(bytes, { mode }));
+      for (const { set, input } of sets) {
+        const interchange = whole.interchanges[set.place.interchange]!;
+        if (input === null || !("groups" in interchange)) continue;
+        const { ISA, GS, ...body } = input;
+        const group = interchange.groups[set.place.group]!;
+        expect({ ISA, GS, body } as object).toEqual({
+          ISA: interchange.ISA,
+          GS: group.GS,
+          body: group.sets[set.place.set],
+        });
+      }
+    }
+  });
+});
+
+describe("writeX12Document()", () => {
+  test("writes back what was read, with the envelope that it names", () => {
+    const text = loadTender();
+    const [set] = parseX12Document(bytesOf(text)).sets;
+    const outcome = writeX12Document(set!.input, { ...envelopeOf(set!.input, TIME), newline: "\n" });
+    expect(outcome.ok && Buffer.from(outcome.bytes).toString()).toBe(`${text}\n`);
+  });
+
+  test("several sets count their control numbers on", () => {
+    const body = { ST: { ST01: "990" }, B1: { B101: "SCAC", B102: "L1", B103: "20261123", B104: "A" } };
+    const envelope = { ...envelopeOf(body, TIME), setControlNumber: 41 };
+    const outcome = writeX12Document([body, body], envelope);
+    expect(outcome.ok).toBe(true);
+    if (!outcome.ok) return;
+    expect(parseX12Document(outcome.bytes).sets.map(({ set }) => set.controlNumber)).toEqual([
+      "0041",
+      "0042",
+    ]);
+  });
+
+  test.each([
+    [{ B1: {} }, "/ST", "input_invalid"],
+    [{ ST: { ST01: "99" } }, "/ST/ST01", "input_invalid"],
+    [{ ST: { ST01: "990" }, B1: { B101: "SCAC", B102: "A*B", B104: "A" } }, "/B1/B102", "separator_in_data"],
+    [{ ST: { ST01: "990" }, B1: { B101: "SCAC", B102: "L1", B104: "Z" } }, "/B1/B104", "element_code"],
+    [{ ST: { ST01: "990" }, B2: {} }, "/B2", "input_invalid"],
+    [[{ ST: { ST01: "990" }, N9: { N901: "CN", N902: "1" } }], "/0", "segment_missing"],
+    [[], "", "input_invalid"],
+  ])("%j is refused at %s", (output, pointer, code) => {
+    const outcome = writeX12Document(output, envelopeOf(output, TIME));
+    expect(outcome.ok).toBe(false);
+    if (!outcome.ok) expect(outcome.faults[0]).toMatchObject({ pointer, code });
+  });
+
+  test("an envelope that cannot be said is refused at the element of ISA that says it", () => {
+    const output = { ST: { ST01: "990" }, ISA: { ISA08: "MORE THAN FIFTEEN" } };
+    const outcome = writeX12Document(output, envelopeOf(output, TIME));
+    expect(!outcome.ok && outcome.faults[0]).toMatchObject({
+      pointer: "/ISA/ISA08",
+      code: "element_too_long",
+    });
+  });
+});
