@@ -9,6 +9,7 @@ const SUBSCRIPTION = "0192f1c4-8a31-7c55-9a0e-3f6f2f0f5d11";
 const DELIVERY = "5f0c8b1e-7a4d-5c1f-9d2b-6f3a1c0e7b52";
 const EVENT = "0192f1c4-9b02-7d3e-8f41-5a7c9e1b2d33";
 const INTEGRATION = "0192f1c4-7c10-7aa1-b0de-8e4f6a2c1b90";
+const TEMPLATE = "0192f1c4-6e50-7d21-8b3a-2c4d6e8f0a12";
 const JOB = "0192f1c4-a0b3-7e12-8c9d-1f2e3d4c5b6a";
 
 const integration = { integrationId: INTEGRATION, providerCode: "DAT", name: "DAT production" };
@@ -47,6 +48,11 @@ export const BUILT_IN_TYPES: Readonly<Record<string, BuiltInType>> = {
     origin: "HUB",
     description: "An integration left ACTIVE for PENDING_AUTH or ERROR.",
     sample: { integrationId: INTEGRATION, status: "ERROR", error: "The access token was revoked." },
+  },
+  "integration.login_ending": {
+    origin: "HUB",
+    description: "Somebody has to log in with the provider again soon: told 30 days, 7 days and a day before.",
+    sample: { ...integration, environment: "PRODUCTION", endsAt: "2031-03-02T14:05:00.000Z" },
   },
   "integration.error": {
     origin: "HUB",
@@ -114,6 +120,24 @@ export const BUILT_IN_TYPES: Readonly<Record<string, BuiltInType>> = {
     origin: "HUB",
     description: "The circuit of an integration closed: calls go through again.",
     sample: { integrationId: INTEGRATION, state: "CLOSED" },
+  },
+  "transformation.paused": {
+    origin: "HUB",
+    description: "A template failed one document after the other and rests; its documents wait.",
+    sample: {
+      templateId: TEMPLATE,
+      code: "acme-204-to-load",
+      version: 4,
+      reason: "mapping_failed",
+      message: "/stops: is required",
+      failures: 20,
+      pausedUntil: "2026-03-02T14:06:00.000Z",
+    },
+  },
+  "transformation.resumed": {
+    origin: "HUB",
+    description: "A document passed again, or somebody resumed the template.",
+    sample: { templateId: TEMPLATE, code: "acme-204-to-load", version: 4 },
   },
   "gateway.call_completed": {
     origin: "HUB",
