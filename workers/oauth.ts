@@ -1,5 +1,6 @@
 import { deleteOldLogIns, refreshDue } from "../src/domain/oauth/refresh-due.ts";
 import { sendDueRevocations } from "../src/domain/oauth/revoke-tokens.ts";
+import { warnOfEndingLogins } from "../src/domain/oauth/warn-of-ending-logins.ts";
 import { type Job, startJobs } from "../src/platform/jobs.ts";
 import type { Runtime } from "../src/platform/runtime.ts";
 
@@ -10,6 +11,13 @@ const JOBS: readonly Job[] = [
     async run(runtime, lease) {
       const refreshed = await refreshDue(runtime, () => lease.isHeld());
       if (refreshed > 0) runtime.log.debug({ refreshed }, "tokens replaced");
+    },
+  },
+  {
+    name: "tell of log-ins that end soon",
+    everyMs: 60_000,
+    async run(runtime) {
+      await warnOfEndingLogins(runtime);
     },
   },
   {

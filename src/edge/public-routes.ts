@@ -5,6 +5,7 @@ export const PUBLIC_ROUTES: Readonly<Record<string, string>> = {
   "GET /metrics": "scraped by Prometheus, carries no tenant labels",
   "GET /oauth/start/:ticket": "a one-time ticket of 256 bits is the credential; for browsers",
   "GET /oauth/callback": "the provider's redirect; demands the state and the cookie of the log-in",
+  "POST /oauth/account": "the choice of an account; demands the cookie of the log-in that offered it",
   "GET /docs": "the API's description is no secret",
   "GET /docs/style.css": "its style sheet",
   "GET /openapi.json": "the same for programs",

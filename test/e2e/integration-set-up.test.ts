@@ -48,7 +48,7 @@ test("an integration is created, authorized, tested, enabled, called, logged and
   const answer = await proxy("/me", { "x-request-id": "set-up-1" });
   expect([answer.status, await answer.json()]).toEqual([
     200,
-    { account: { name: "Acme <Freight>", realm: "r-1" } },
+    { account: { name: "Acme <Freight>", realm: "r-1", asked: null } },
   ]);
   const logId = answer.headers.get("hub-log-id")!;
   await hub.logsOf(id);
@@ -70,7 +70,12 @@ test("an integration is created, authorized, tested, enabled, called, logged and
   await (await server.provider.AccessToken.find(accessToken!))!.destroy();
   const again = await proxy("/me");
   expect([again.status, again.headers.get("hub-attempts"), server.refreshes()]).toEqual([200, "2", 1]);
-  expect((await hub.logsOf(id)).slice(-2).map(({ responseStatus }) => responseStatus)).toEqual([401, 200]);
+  const rows = (await hub.logsOf(id)).slice(-3);
+  expect(rows.map(({ method, responseStatus }) => [method, responseStatus])).toEqual([
+    ["GET", 401],
+    ["POST", 200],
+    ["GET", 200],
+  ]);
 
   const health = await manage("GET", "/health");
   expect([health.status, health.json["status"]]).toEqual([200, "ACTIVE"]);

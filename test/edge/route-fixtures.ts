@@ -86,6 +86,31 @@ const makeTokens: RouteFixture["make"] = (hub, tenant) => {
   return insertIntegration(hub, tenant, manifest);
 };
 
+/** One with a field whose values the provider lists. */
+const makeOptions: RouteFixture["make"] = async (hub, tenant) => {
+  const url = tokenServerUrl();
+  const manifest = keyManifest(url, {
+    code: newProviderCode(),
+    auth: { type: "NONE" },
+    fields: [
+      {
+        name: "site",
+        label: "Site",
+        kind: "connection",
+        type: "string",
+        required: false,
+        options: {
+          request: { method: "GET", path: "/sites" },
+          items: "/items",
+          value: "/id",
+          label: "/name",
+        },
+      },
+    ],
+  });
+  return { ...(await insertIntegration(hub, tenant, manifest)), field: "site" };
+};
+
 async function insertIntegration(
   hub: TestApp,
   tenant: TestTenant,
@@ -106,7 +131,13 @@ function tokenServerUrl(): string {
   tokenServer ??= Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
-    fetch: () => Response.json({ access_token: "token", token_type: "Bearer", expires_in: 600 }),
+    fetch: () =>
+      Response.json({
+        access_token: "token",
+        token_type: "Bearer",
+        expires_in: 600,
+        items: [{ id: "s-1", name: "One" }],
+      }),
   });
   tokenServer.unref();
   return `http://127.0.0.1:${tokenServer.port}`;
@@ -362,6 +393,7 @@ export const ROUTE_FIXTURES: Readonly<Record<string, RouteFixture>> = {
   },
   "DELETE /api/v1/integrations/{id}": { scope: "integrations:write", make: makeIntegration },
   "POST /api/v1/integrations/{id}/test": { scope: "integrations:write", make: makeIntegration },
+  "GET /api/v1/integrations/{id}/options/{field}": { scope: "integrations:write", make: makeOptions },
   "POST /api/v1/integrations/{id}/authorize": { scope: "integrations:write", make: makeLogIn },
   "POST /api/v1/integrations/{id}/refresh-oauth": { scope: "integrations:write", make: makeTokens },
   "POST /api/v1/integrations/{id}/enable": { scope: "integrations:write", make: makeIntegration },

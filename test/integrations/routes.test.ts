@@ -202,7 +202,11 @@ describe("POST /integrations", () => {
       accessToken: `token for ${GOOD_KEY}`,
     });
     const health = await call(tenant, "GET", `${PATH}/${id}/health`);
-    expect(health.json["token"]).toEqual({ expiresAt: answer.json["oauthExpiresAt"], secondsLeft: 600 });
+    expect(health.json["token"]).toEqual({
+      expiresAt: answer.json["oauthExpiresAt"],
+      loginEndsAt: null,
+      secondsLeft: 600,
+    });
     // The derived value is read-only; the same value again is no change.
     const changed = await call(tenant, "PUT", `${PATH}/${id}`, { config: { realm: "other" } });
     expect([changed.status, errorsOf(changed)[0]!.path]).toEqual([422, "/config/realm"]);

@@ -27,6 +27,8 @@ export interface OAuthServer {
   instead: ((ctx: KoaContextWithOIDC) => boolean | Promise<boolean>) | undefined;
   /** Query parameters that it adds to its redirect, as some providers do. */
   redirectExtras: Record<string, string>;
+  /** What `/api/accounts` lists to who has a token. */
+  accounts: { id: string; name: string }[];
   stop(): Promise<void>;
 }
 
@@ -60,6 +62,7 @@ export async function startOAuthServer(options: {
       devInteractions: { enabled: true },
       revocation: { enabled: true },
       clientCredentials: { enabled: true },
+      introspection: { enabled: true },
     },
     cookies: { keys: ["a key of the test"] },
     rotateRefreshToken: options.rotates ?? true,
@@ -84,6 +87,7 @@ export async function startOAuthServer(options: {
     beforeAnswer: undefined,
     instead: undefined,
     redirectExtras: {},
+    accounts: [],
     stop: () =>
       new Promise((resolve) => {
         listener.close(() => resolve());
@@ -91,7 +95,7 @@ export async function startOAuthServer(options: {
       }),
   };
   provider.use(async (ctx, next) => {
-    if (ctx.path === "/api/me") return answerMe(provider, ctx as KoaContextWithOIDC);
+    if (ctx.path.startsWith("/api/")) return answerApi(provider, ctx as KoaContextWithOIDC, server.accounts);
     if (ctx.path === "/token" && (await server.instead?.(ctx as KoaContextWithOIDC)) === true)
       return undefined;
     await next();
@@ -112,15 +116,20 @@ export async function startOAuthServer(options: {
   return server;
 }
 
-async function answerMe(provider: Provider, ctx: KoaContextWithOIDC): Promise<void> {
+async function answerApi(
+  provider: Provider,
+  ctx: KoaContextWithOIDC,
+  accounts: OAuthServer["accounts"],
+): Promise<void> {
   const [, token] = /^Bearer (.+)$/.exec(ctx.get("authorization")) ?? [];
   const access =
     token === undefined
       ? undefined
       : ((await provider.AccessToken.find(token)) ?? (await provider.ClientCredentials.find(token)));
   ctx.status = access === undefined ? 401 : 200;
+  const account = { name: "Acme <Freight>", realm: "r-1", asked: ctx.get("x-account") || null };
   ctx.body =
-    access === undefined ? { error: "unknown token" } : { account: { name: "Acme <Freight>", realm: "r-1" } };
+    access === undefined ? { error: "unknown token" } : ctx.path === "/api/accounts" ? accounts : { account };
 }
 
 /** The server as a provider of the hub. */
@@ -159,7 +168,12 @@ export function oauthManifest(
       {
         environment: "PRODUCTION",
         baseUrl: `${url}/api`,
-        urls: { authorize: `${url}/auth`, token: `${url}/token`, revoke: `${url}/token/revocation` },
+        urls: {
+          authorize: `${url}/auth`,
+          token: `${url}/token`,
+          revoke: `${url}/token/revocation`,
+          introspect: `${url}/token/introspection`,
+        },
         allowedHosts: ["127.0.0.1"],
       },
     ],

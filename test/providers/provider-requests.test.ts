@@ -11,6 +11,7 @@ import { AddressPolicy } from "../../src/platform/egress/address-policy.ts";
 import { Sender } from "../../src/platform/egress/send.ts";
 import { manifestOfCode, VALUES } from "./provider-values.ts";
 import { REQUEST_ROWS, type RequestRow } from "./request-rows.ts";
+import { differenceOf } from "./strict-server.ts";
 
 /** Stands for all providers: takes a request that is exactly the row that is expected, and refuses everything else. */
 let expected: RequestRow | undefined;
@@ -18,7 +19,14 @@ const server = Bun.serve({
   hostname: "127.0.0.1",
   port: 0,
   async fetch(request) {
-    const fault = expected === undefined ? "nothing is expected" : await differenceOf(expected, request);
+    const { pathname, search } = new URL(request.url);
+    const came = {
+      method: request.method,
+      url: `https:/${pathname}${search}`,
+      headers: request.headers,
+      body: await request.text(),
+    };
+    const fault = expected === undefined ? "nothing is expected" : differenceOf(expected, came);
     return fault === undefined ? Response.json({ ok: true }) : new Response(fault, { status: 418 });
   },
 });
@@ -30,23 +38,6 @@ afterAll(async () => {
   sender.close();
   await server.stop(true);
 });
-
-/** What every HTTP request has besides. */
-const TRANSPORT = new Set(["host", "content-length", "user-agent", "connection", "accept-encoding"]);
-
-async function differenceOf(row: RequestRow, request: Request): Promise<string | undefined> {
-  const url = new URL(request.url);
-  const target = `https:/${url.pathname}${url.search}`;
-  const wanted = new Map(Object.entries(row.headers).map(([name, value]) => [name.toLowerCase(), value]));
-  const got = new Map([...request.headers].filter(([name]) => !TRANSPORT.has(name) || wanted.has(name)));
-  const parts = [
-    [request.method, row.method],
-    [target, row.url],
-    [JSON.stringify([...got].toSorted()), JSON.stringify([...wanted].toSorted())],
-    [await request.text(), row.body ?? ""],
-  ] as const;
-  return parts.find(([is, should]) => is !== should)?.join(" instead of ");
-}
 
 function render(row: RequestRow): RenderOutcome {
   const manifest = manifestOfCode(row.code);

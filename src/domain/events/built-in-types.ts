@@ -51,7 +51,8 @@ export const BUILT_IN_TYPES: Readonly<Record<string, BuiltInType>> = {
   },
   "integration.login_ending": {
     origin: "HUB",
-    description: "Somebody has to log in with the provider again soon: told 30 days, 7 days and a day before.",
+    description:
+      "Somebody has to log in with the provider again soon: told 30 days, 7 days and a day before.",
     sample: { ...integration, environment: "PRODUCTION", endsAt: "2031-03-02T14:05:00.000Z" },
   },
   "integration.error": {

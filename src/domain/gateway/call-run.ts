@@ -382,9 +382,14 @@ function round(ms: number): number {
 }
 
 /** For a verb that is called with an integration that lets no calls through. */
-export function checkCallable({ status }: LoadedIntegration): void {
+export function checkCallable({ status, row }: LoadedIntegration): void {
   if (status === "PAUSED")
     throw new HubError("integration_paused", "It is disabled: enable it to make calls.");
-  if (status === "PENDING_AUTH")
-    throw new HubError("reauthorization_required", "Somebody has to log in with the provider first.");
+  if (status !== "PENDING_AUTH") return;
+  // With tokens: the person who logged in has not chosen an account yet; `last_error` says how to.
+  const isChoice = row.oauthTokens !== null && row.lastError?.startsWith("account_choice_needed") === true;
+  throw new HubError(
+    "reauthorization_required",
+    isChoice ? `${row.lastError}.` : "Somebody has to log in with the provider first.",
+  );
 }

@@ -96,7 +96,7 @@ export class ConnectionRequests {
     this.hide(rendered.secrets);
     const { request } = rendered;
     // The API's limits say nothing of token endpoints.
-    const door = name === "verify" ? this.#owner.door : undefined;
+    const door = name.startsWith("token") ? undefined : this.#owner.door;
     const admitted = await door?.admit(request, deadlineMs - performance.now());
     if (admitted?.kind === "refused") return refusedStep(name, admitted);
     const id = newId(this.#runtime.clock.nowMs());

@@ -44,6 +44,7 @@ export async function getIntegrationHealth(ctx: Context, input: { id: string }):
           ? null
           : {
               expiresAt: expiresAt?.toISOString() ?? null,
+              loginEndsAt: row.oauthLoginEndsAt?.toISOString() ?? null,
               secondsLeft: expiresAt === null ? null : Math.round((expiresAt.getTime() - nowMs) / 1_000),
             },
       quotas,

@@ -77,6 +77,7 @@ export const IntegrationHealth = Type.Object({
     Type.Object({
       expiresAt: Nullable(Time),
       secondsLeft: Nullable(Type.Integer({ description: "Negative: expired." })),
+      loginEndsAt: Nullable(Time),
     }),
   ),
   quotas: Type.Array(QuotaUse),

@@ -38,6 +38,7 @@ export function presentIntegration(config: Defaults, row: IntegrationRow): Integ
     status: row.status,
     isEnabled: row.status === "ACTIVE",
     oauthExpiresAt: row.oauthExpiresAt?.toISOString() ?? null,
+    oauthLoginEndsAt: row.oauthLoginEndsAt?.toISOString() ?? null,
     lastSuccessfulCall: row.lastSuccessfulCall?.toISOString() ?? null,
     lastError: row.lastError,
     lastErrorAt: row.lastErrorAt?.toISOString() ?? null,

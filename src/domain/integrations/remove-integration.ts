@@ -26,6 +26,8 @@ export async function removeIntegration(ctx: Context, input: { id: string }): Pr
       oauthTokens: null,
       oauthExpiresAt: null,
       oauthRefreshAt: null,
+      oauthLoginAt: null,
+      oauthLoginEndsAt: null,
     });
     await emitAudit(tx, ctx, { verb: "integration.delete", objectType: "integration", objectId: input.id });
     await publishHubEvents(tx, [

@@ -169,6 +169,12 @@ export const Integration = Type.Object({
   status: IntegrationStatus,
   isEnabled: Type.Boolean(),
   oauthExpiresAt: Nullable(Time),
+  oauthLoginEndsAt: Nullable(
+    Type.String({
+      format: "date-time",
+      description: "When somebody has to log in again, whatever is refreshed; null when no end is known.",
+    }),
+  ),
   lastSuccessfulCall: Nullable(Time),
   lastError: Nullable(Type.String()),
   lastErrorAt: Nullable(Time),

@@ -27,6 +27,10 @@ export interface IntegrationRow {
   oauthExpiresAt: Date | null;
   /** When the tokens are to be replaced. */
   oauthRefreshAt: Date | null;
+  /** When a person logged in. */
+  oauthLoginAt: Date | null;
+  /** When somebody has to log in again, as far as is known. */
+  oauthLoginEndsAt: Date | null;
   configVersion: number;
   oauthVersion: number;
   status: IntegrationStatus;
@@ -63,7 +67,8 @@ const columns = (sql: Sql | Transaction) => sql`
   p.code as "providerCode", coalesce(v.manifest, p.manifest) as manifest, i.name, i.description, i.config, i.overrides,
   i.environment, i.auth_type as "authType", i.api_key_encrypted as "apiKeyEncrypted",
   i.oauth_tokens as "oauthTokens", i.oauth_expires_at as "oauthExpiresAt",
-  i.oauth_refresh_at as "oauthRefreshAt",
+  i.oauth_refresh_at as "oauthRefreshAt", i.oauth_login_at as "oauthLoginAt",
+  i.oauth_login_ends_at as "oauthLoginEndsAt",
   i.config_version::float8 as "configVersion", i.oauth_version::float8 as "oauthVersion", i.status,
   i.last_successful_call as "lastSuccessfulCall", i.last_error as "lastError", i.last_error_at as "lastErrorAt",
   i.error_count::float8 as "errorCount", i.last_test as "lastTest", i.last_test_at as "lastTestAt",
@@ -147,7 +152,7 @@ export async function findProviderRow(
 /** Inserts an integration; one of the same provider and environment raises 23505. */
 export async function insertIntegrationRow(
   tx: Transaction,
-  values: Omit<IntegrationValues, "lastSyncAt" | "nextSyncAt">,
+  values: Omit<IntegrationValues, "lastSyncAt" | "nextSyncAt" | "oauthLoginAt" | "oauthLoginEndsAt">,
 ): Promise<void> {
   await tx`insert into integrations ${tx(databaseRow(tx, values))}`;
 }

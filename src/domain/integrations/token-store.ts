@@ -25,6 +25,9 @@ interface TokenRow {
 /** Tokens whose manifest says no other time are replaced this long before their end (specification, business rule 3). */
 const MARGIN_MS = 300_000;
 
+/** An end that the provider tells in seconds from now wanders a little. */
+const SAME_END_SECONDS = 3_600;
+
 /** When the worker replaces tokens of which only the end is known. */
 export function refreshTimeOf(expiresAt: Date | null): Date | null {
   return expiresAt === null ? null : new Date(expiresAt.getTime() - MARGIN_MS);
@@ -75,6 +78,15 @@ export async function readTokens(
   return row === undefined ? undefined : openTokens(runtime, sql, { ...owner, ...row });
 }
 
+/** A person's log-in, as its tokens are stored. */
+export interface StoredLogin {
+  at: Date;
+  endsAt: Date | null;
+  warnAt: Date | null;
+  /** The end does not move with refreshes. */
+  isFixed: boolean;
+}
+
 /**
  * Stores tokens, if nobody stored others since they were read (compare-and-set on `oauth_version`). The caller calls
  * `announceTokens` after the commit.
@@ -95,17 +107,64 @@ export async function storeTokens(
     /** When the worker replaces them; five minutes before their end when left out. */
     refreshAt?: Date | null;
     derived?: Readonly<Record<string, string>>;
+    /** Of a person's log-in; what is stored of it stays when left out, and goes with void tokens. */
+    login?: StoredLogin;
   },
 ): Promise<number | undefined> {
   const { expiresAt, refreshAt = refreshTimeOf(expiresAt) } = input;
+  const login = input.values === null ? NO_LOGIN : input.login;
   const sealed = input.values === null ? null : tx.json(await sealTokens(runtime, tx, input, input.values));
   const [row] = await tx<{ version: number }[]>`
     update integrations set oauth_tokens = ${sealed}, oauth_expires_at = ${expiresAt}, oauth_refresh_at = ${refreshAt},
       config = config || ${tx.json(input.derived ?? {})}, oauth_version = oauth_version + 1,
+      ${login === undefined ? tx`` : setLogin(tx, login)}
       config_version = config_version + ${input.derived === undefined ? 0 : 1}::int, updated_at = now()
     where tenant_id = ${input.tenantId} and id = ${input.id} and deleted_at is null and oauth_version = ${input.version}
     returning oauth_version::float8 as version`;
   return row?.version;
+}
+
+const NO_LOGIN = { at: null, endsAt: null, warnAt: null, isFixed: false };
+
+/** A fixed end keeps its next warning: else each refresh would be told of anew. */
+function setLogin(tx: Transaction, login: StoredLogin | typeof NO_LOGIN) {
+  const { at, endsAt, warnAt, isFixed } = login;
+  return tx`
+    oauth_login_at = ${at}, oauth_login_ends_at = ${endsAt}::timestamptz,
+    oauth_login_warn_at = case
+      when ${isFixed}::boolean and oauth_login_at = ${at}::timestamptz
+        and abs(extract(epoch from oauth_login_ends_at - ${endsAt}::timestamptz)) < ${SAME_END_SECONDS}::int
+      then oauth_login_warn_at else ${warnAt}::timestamptz end,`;
+}
+
+/** Log-ins whose end is to be told of now, locked; the earliest first (role hub_system). */
+export async function findEndingLogins(
+  tx: Transaction,
+  input: { now: Date; limit: number },
+): Promise<
+  { id: string; tenantId: string; name: string; providerCode: string; environment: string; endsAt: Date }[]
+> {
+  return tx`
+    select i.id, i.tenant_id as "tenantId", i.name, p.code as "providerCode", i.environment,
+      i.oauth_login_ends_at as "endsAt"
+    from integrations i join integration_providers p on p.id = i.provider_id
+    where i.oauth_login_warn_at <= ${input.now} and i.oauth_login_ends_at > ${input.now} and i.deleted_at is null
+    order by i.oauth_login_warn_at limit ${input.limit} for update of i skip locked`;
+}
+
+/** When the end of a log-in is told of again; null: not any more. */
+export async function saveNextWarning(tx: Transaction, id: string, warnAt: Date | null): Promise<void> {
+  await tx`update integrations set oauth_login_warn_at = ${warnAt} where id = ${id}`;
+}
+
+/** Corrects when tokens of this version end and are replaced (role hub_system). */
+export async function saveTokenEnd(
+  sql: Sql,
+  input: { id: string; version: number; expiresAt: Date | null; refreshAt: Date | null },
+): Promise<void> {
+  await sql`
+    update integrations set oauth_expires_at = ${input.expiresAt}, oauth_refresh_at = ${input.refreshAt}
+    where id = ${input.id} and oauth_version = ${input.version} and deleted_at is null`;
 }
 
 /** Tells the worker to leave tokens alone until later; without effect on tokens that are not replaced by it. */

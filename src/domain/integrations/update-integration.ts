@@ -163,6 +163,8 @@ async function planConfig(
   plan.values.oauthTokens = null;
   plan.values.oauthExpiresAt = null;
   plan.values.oauthRefreshAt = null;
+  plan.values.oauthLoginAt = null;
+  plan.values.oauthLoginEndsAt = null;
   plan.needsLogIn = isLogIn;
 }
 

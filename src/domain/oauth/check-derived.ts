@@ -20,7 +20,10 @@ export function checkDerived(
   const policy = addressPolicyOf(config);
   for (const [name, value] of Object.entries(derived)) {
     const field = manifest.fields.find((candidate) => candidate.name === name);
-    if (field === undefined || (field.kind !== "derived" && field.from === undefined))
+    if (
+      field === undefined ||
+      (field.kind !== "derived" && field.from === undefined && field.options === undefined)
+    )
       return `"${name}" is no derived field of ${manifest.code}`;
     const fault = valueFault(field, value, policy);
     if (fault !== undefined) return `"${name}" ${fault}`;

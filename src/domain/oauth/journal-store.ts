@@ -4,7 +4,6 @@ import type { Transaction } from "../context.ts";
 import { openSecret } from "../vault/open-secret.ts";
 import { sealSecret } from "../vault/seal-secret.ts";
 import type { SecretPlace } from "../vault/sealed-format.ts";
-import type { GrantedTokens } from "./judge-token-answer.ts";
 
 /** Whose journal it is. */
 export interface JournalOwner {
@@ -103,9 +102,13 @@ export async function insertLogin(
 }
 
 /** What an answer brought, as it stands in the journal until it is stored. */
-export interface JournalledTokens extends Omit<GrantedTokens, "expiresInMs"> {
+export interface JournalledTokens {
+  values: Record<string, string>;
+  derived: Record<string, string>;
   expiresAtMs: number | null;
   refreshAtMs: number | null;
+  /** Of a person's log-in. */
+  login?: { atMs: number; endsAtMs: number | null; warnAtMs: number | null; isFixed: boolean };
 }
 
 /**
@@ -172,17 +175,19 @@ export async function latestFailure(
 export async function findDue(
   sql: Sql,
   input: { now: Date; abandonedBefore: Date; limit: number },
-): Promise<{ id: string; tenantId: string }[]> {
-  return sql<{ id: string; tenantId: string }[]>`
-    (select id, tenant_id as "tenantId" from integrations
-      where oauth_refresh_at <= ${input.now} and oauth_tokens is not null and deleted_at is null
-        and status in ('ACTIVE', 'ERROR')
-      order by oauth_refresh_at limit ${input.limit})
-    union
-    (select i.id, i.tenant_id from oauth_refresh_journal j join integrations i on i.id = j.integration_id
-      where j.kind = 'REFRESH' and j.state in ('STARTED', 'ANSWERED') and j.updated_at < ${input.abandonedBefore}
-        and i.deleted_at is null
-      limit ${input.limit})`;
+): Promise<{ id: string; tenantId: string; dueAt: Date }[]> {
+  return sql<{ id: string; tenantId: string; dueAt: Date }[]>`
+    select id, tenant_id as "tenantId", min(due_at) as "dueAt" from (
+      (select id, tenant_id, oauth_refresh_at as due_at from integrations
+        where oauth_refresh_at <= ${input.now} and oauth_tokens is not null and deleted_at is null
+          and status in ('ACTIVE', 'ERROR')
+        order by oauth_refresh_at limit ${input.limit})
+      union all
+      (select i.id, i.tenant_id, j.updated_at from oauth_refresh_journal j join integrations i on i.id = j.integration_id
+        where j.kind = 'REFRESH' and j.state in ('STARTED', 'ANSWERED') and j.updated_at < ${input.abandonedBefore}
+          and i.deleted_at is null
+        limit ${input.limit})
+    ) due group by id, tenant_id order by min(due_at)`;
 }
 
 /** Deletes closed rows and sessions that are over. */

@@ -10,6 +10,9 @@ export interface GrantedTokens {
   values: Record<string, string>;
   /** Undefined when the answer does not say. */
   expiresInMs: number | undefined;
+  /** Life of the refresh token, and of the whole log-in, where the answer says. */
+  refreshEndsInMs?: number | undefined;
+  loginEndsInMs?: number | undefined;
   /** Values of derived fields. */
   derived: Record<string, string>;
 }
@@ -84,6 +87,8 @@ export function judgeTokenAnswer(
         ...(reading.refreshToken === undefined ? {} : { refreshToken: reading.refreshToken }),
       },
       expiresInMs: reading.expiresInMs,
+      refreshEndsInMs: reading.refreshEndsInMs,
+      loginEndsInMs: reading.loginEndsInMs,
       derived: reading.captured,
     },
   };

@@ -3,6 +3,7 @@ import { newId } from "../../platform/uuid.ts";
 import { refreshOnce } from "./ensure-fresh-token.ts";
 import { deleteOld, findDue } from "./journal-store.ts";
 import { LEASE_MS } from "./refresh-tokens.ts";
+import { tokenMetricsOf } from "./token-metrics.ts";
 
 /** Integrations of one run; the next run takes those that are left. */
 const PIECE = 500;
@@ -25,6 +26,8 @@ export async function refreshDue(runtime: Runtime, mayGoOn: () => boolean): Prom
     abandonedBefore: new Date(nowMs - LEASE_MS),
     limit: PIECE,
   });
+  const oldestMs = waiting[0]?.dueAt.getTime() ?? nowMs;
+  tokenMetricsOf(runtime).noteOverdue(Math.max(0, nowMs - oldestMs) / 1_000);
   let done = 0;
   const work = async (): Promise<void> => {
     for (let next = waiting.shift(); next !== undefined && mayGoOn(); next = waiting.shift()) {

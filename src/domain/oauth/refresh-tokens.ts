@@ -18,6 +18,8 @@ import {
   writeAnswered,
 } from "./journal-store.ts";
 import type { GrantedTokens, TokenFault } from "./judge-token-answer.ts";
+import { learnTokenEnd } from "./learn-token-end.ts";
+import { loginEnd } from "./login-end.ts";
 import { canMint, mintGrant, obtainTokens, type TokenOwner } from "./obtain-tokens.ts";
 import { planRefresh, policyOf, type RefreshCause, type RefreshPlan } from "./plan-refresh.ts";
 import { storeAnswer } from "./store-answer.ts";
@@ -214,23 +216,50 @@ const LOST = {
 
 async function keepAnswer(
   runtime: Runtime,
-  { auth, owner, tokens }: Situation,
+  { auth, owner, tokens, integration }: Situation,
   place: { id: string; tenantId: string; journalId: string; version: number },
   granted: GrantedTokens,
 ): Promise<RefreshOutcome> {
   const { values, derived, expiresInMs } = granted;
-  const isRenewable = { ...tokens, ...values }["refreshToken"] !== undefined || canMint(owner);
-  const times = tokenTimes(auth, { nowMs: runtime.clock.nowMs(), expiresInMs, isRenewable });
+  const nowMs = runtime.clock.nowMs();
+  const hasRefreshToken = { ...tokens, ...values }["refreshToken"] !== undefined;
+  const times = tokenTimes(auth, { nowMs, expiresInMs, isRenewable: hasRefreshToken || canMint(owner) });
+  const loginAtMs = integration.row.oauthLoginAt?.getTime() ?? nowMs;
+  const end =
+    auth.type !== "OAUTH2_CODE"
+      ? undefined
+      : loginEnd(auth.refresh, {
+          nowMs,
+          loginAtMs,
+          toldRefreshMs: granted.refreshEndsInMs,
+          toldLoginMs: granted.loginEndsInMs,
+          accessEndsAtMs: times.expiresAt?.getTime(),
+          hasRefreshToken,
+        });
   const answer = {
     values,
     derived,
     expiresAtMs: times.expiresAt?.getTime() ?? null,
     refreshAtMs: times.refreshAt?.getTime() ?? null,
+    ...(end === undefined
+      ? {}
+      : {
+          login: {
+            atMs: loginAtMs,
+            endsAtMs: end.endsAt?.getTime() ?? null,
+            warnAtMs: end.warnAt?.getTime() ?? null,
+            isFixed: end.isFixed,
+          },
+        }),
   };
   await untilWritten(runtime, async () => {
     await writeAnswered(runtime, place, answer);
     await storeAnswer(runtime, place);
   });
+  if (auth.type === "OAUTH2_CODE" && expiresInMs === undefined) {
+    const version = place.version + 1;
+    await learnTokenEnd(runtime, owner, auth, { values: { ...tokens, ...values }, version });
+  }
   return { kind: "fresh" };
 }
 

@@ -4,6 +4,7 @@ import type { Runtime } from "../../platform/runtime.ts";
 import type { Actor, Transaction } from "../context.ts";
 import { openSecret } from "../vault/open-secret.ts";
 import { sealSecret } from "../vault/seal-secret.ts";
+import type { AccountChoice } from "./ask-accounts.ts";
 import type { SecretPlace } from "../vault/sealed-format.ts";
 
 /** A log-in has to be finished within this time. */
@@ -22,6 +23,8 @@ export interface OAuthSession {
   verifierSealed: string | null;
   expiresAt: Date;
   usedAt: Date | null;
+  /** Accounts among which its person still has to choose. */
+  choice: AccountChoice | null;
 }
 
 /** What only this log-in needs: the PKCE verifier once the ticket was opened, and one-time values. */
@@ -38,7 +41,7 @@ export function hashOf(secret: string): string {
 const columns = (sql: Sql | Transaction) => sql`
   id, tenant_id as "tenantId", integration_id as "integrationId", redirect_uri as "redirectUri", scopes,
   actor_type as "actorType", actor_id as "actorId", browser_hash as "browserHash", verifier_sealed as "verifierSealed",
-  expires_at as "expiresAt", used_at as "usedAt"`;
+  expires_at as "expiresAt", used_at as "usedAt", choice`;
 
 /** Stores a new log-in; of its ticket only the hash. */
 export async function insertSession(
@@ -73,6 +76,34 @@ export async function findSession(
     select ${columns(sql)} from oauth_sessions
     where ${"ticketHash" in by ? sql`ticket_hash = ${by.ticketHash}` : sql`state_hash = ${by.stateHash}`}`;
   return row;
+}
+
+/** The log-in with this id (role hub_system). */
+export async function findSessionById(sql: Sql, id: string): Promise<OAuthSession | undefined> {
+  const [row] = await sql<OAuthSession[]>`select ${columns(sql)} from oauth_sessions where id = ${id}`;
+  return row;
+}
+
+/** Keeps what the person of a log-in is to choose from. */
+export async function offerChoice(
+  sql: Sql,
+  id: string,
+  choice: AccountChoice,
+  expiresAt: Date,
+): Promise<void> {
+  await sql`
+    update oauth_sessions set choice = ${sql.json(choice as never)}, expires_at = ${expiresAt} where id = ${id}`;
+}
+
+/**
+ * Uses a choice up.
+ *
+ * @returns false when somebody was first
+ */
+export async function takeChoice(sql: Sql, input: { id: string; field: string }): Promise<boolean> {
+  const { count } = await sql`
+    update oauth_sessions set choice = null where id = ${input.id} and choice ->> 'field' = ${input.field}`;
+  return count > 0;
 }
 
 /**

@@ -2,8 +2,8 @@ import type { Runtime } from "../../platform/runtime.ts";
 import { announceIntegrationOf, announceTokens } from "../integrations/announce-integration.ts";
 import { integrationCacheOf } from "../integrations/integration-cache.ts";
 import { lockIntegrationRow } from "../integrations/store.ts";
-import { openTokens, storeTokens } from "../integrations/token-store.ts";
-import { closeJournal, openAnswered } from "./journal-store.ts";
+import { openTokens, type StoredLogin, storeTokens } from "../integrations/token-store.ts";
+import { closeJournal, type JournalledTokens, openAnswered } from "./journal-store.ts";
 
 /**
  * Moves what the journal holds into the integration, if the tokens there are still those that were sent: access and
@@ -34,10 +34,16 @@ export async function storeAnswer(
       expiresAt: answered.expiresAtMs === null ? null : new Date(answered.expiresAtMs),
       refreshAt: answered.refreshAtMs === null ? null : new Date(answered.refreshAtMs),
       ...(isNew ? { derived: answered.derived } : {}),
+      ...(answered.login === undefined ? {} : { login: loginOf(answered.login) }),
     });
     await closeJournal(tx, journalId, { state: "STORED" });
     return isNew;
   });
   integrationCacheOf(runtime).invalidate(id);
   await (isDerived ? announceIntegrationOf(runtime, id) : announceTokens(runtime, id));
+}
+
+function loginOf({ atMs, endsAtMs, warnAtMs, isFixed }: NonNullable<JournalledTokens["login"]>): StoredLogin {
+  const date = (ms: number | null): Date | null => (ms === null ? null : new Date(ms));
+  return { at: new Date(atMs), endsAt: date(endsAtMs), warnAt: date(warnAtMs), isFixed };
 }

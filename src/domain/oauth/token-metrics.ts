@@ -13,9 +13,12 @@ import type { TokenFault } from "./judge-token-answer.ts";
 export interface TokenMetrics {
   result: FastCounter<"ok" | TokenFault["kind"]>;
   seconds: FastHistogram;
-  /** Age of the oldest token that was to be replaced and is not; undefined while another process leads. */
-  overdueSeconds: number | undefined;
+  /** Tells how long the oldest token that is due has been waiting; for the process that replaces them. */
+  noteOverdue(seconds: number): void;
 }
+
+/** What a process said that replaces tokens no longer counts after this. */
+const OVERDUE_LIFE_MS = 30_000;
 
 const known = new WeakMap<Runtime, TokenMetrics>();
 
@@ -24,6 +27,7 @@ export function tokenMetricsOf(runtime: Runtime): TokenMetrics {
   const before = known.get(runtime);
   if (before !== undefined) return before;
   const { metrics } = runtime;
+  let overdue: { seconds: number; atMs: number } | undefined;
   const made: TokenMetrics = {
     result: createFastCounter(metrics, {
       name: "hub_oauth_requests_total",
@@ -38,13 +42,16 @@ export function tokenMetricsOf(runtime: Runtime): TokenMetrics {
       help: "Time of requests to token endpoints",
       bounds: LATENCY_BOUNDS_SECONDS,
     }),
-    overdueSeconds: undefined,
+    noteOverdue: (seconds) => (overdue = { seconds, atMs: runtime.clock.nowMs() }),
   };
   createGauge(metrics, {
     name: "hub_oauth_refresh_overdue_seconds",
     help: "How long the oldest due token has been waiting for its refresh",
     aggregator: "max",
-    read: () => (made.overdueSeconds === undefined ? [] : [{ value: made.overdueSeconds }]),
+    read: () => {
+      const isKnown = overdue !== undefined && runtime.clock.nowMs() - overdue.atMs < OVERDUE_LIFE_MS;
+      return isKnown ? [{ value: overdue!.seconds }] : [];
+    },
   });
   known.set(runtime, made);
   return made;

@@ -26,6 +26,18 @@ export const TokenAnswer = Type.Object(
     accessToken: Pointer,
     refreshToken: Type.Optional(Pointer),
     expires: Type.Optional(Type.Object({ pointer: Pointer, format: TimeFormat }, closed)),
+    refreshExpires: Type.Optional(
+      Type.Object(
+        { pointer: Pointer, format: TimeFormat },
+        { ...closed, description: "End of the refresh token, which the next refresh puts off." },
+      ),
+    ),
+    loginExpires: Type.Optional(
+      Type.Object(
+        { pointer: Pointer, format: TimeFormat },
+        { ...closed, description: "When somebody has to log in again, whatever is refreshed." },
+      ),
+    ),
     /** Field of kind `derived` → where its value stands. */
     capture: Type.Optional(Type.Record(FieldName, Pointer)),
     /** Stands here, whatever the status: the request failed (Zoho answers errors with 200). */

@@ -12,6 +12,9 @@ export type TokenReading =
       refreshToken: string | undefined;
       /** Undefined when the answer does not say. */
       expiresInMs: number | undefined;
+      /** Life of the refresh token, and of the whole log-in; undefined when the answer does not say. */
+      refreshEndsInMs?: number | undefined;
+      loginEndsInMs?: number | undefined;
       /** Values of derived fields. */
       captured: Record<string, string>;
     }
@@ -22,12 +25,15 @@ export function readTokenAnswer(answer: TokenAnswer, body: unknown, nowMs: numbe
   const error = answer.error === undefined ? undefined : textAt(body, answer.error);
   if (error !== undefined) return { ok: false, code: "token_refused", error };
   const accessToken = textAt(body, answer.accessToken);
+  const span = (at: TokenAnswer["expires"]) => (at === undefined ? undefined : spanAt(body, at, nowMs));
   if (accessToken === undefined) return { ok: false, code: "token_missing", error: undefined };
   return {
     ok: true,
     accessToken,
     refreshToken: answer.refreshToken === undefined ? undefined : textAt(body, answer.refreshToken),
-    expiresInMs: answer.expires === undefined ? undefined : spanAt(body, answer.expires, nowMs),
+    expiresInMs: span(answer.expires),
+    refreshEndsInMs: span(answer.refreshExpires),
+    loginEndsInMs: span(answer.loginExpires),
     captured: readCaptured(answer.capture ?? {}, body),
   };
 }

@@ -114,10 +114,7 @@ export async function callerOf(
   requestId: string,
 ): Promise<Context> {
   const { authenticator, limits, isTrustedProxy } = gateOf(runtime);
-  const sourceIp =
-    socketAddress === undefined
-      ? undefined
-      : senderAddress(socketAddress, request.headers.get("x-forwarded-for"), isTrustedProxy);
+  const sourceIp = senderOf(request, socketAddress, isTrustedProxy);
   try {
     const principal = await authenticator.authenticate(request.headers.get("authorization"), requestId);
     return { runtime, ...principal, requestId, ...(sourceIp === undefined ? {} : { sourceIp }) };
@@ -128,6 +125,24 @@ export async function callerOf(
     }
     throw error;
   }
+}
+
+/** The address of a caller who needs no credential; forwarding headers count from TRUSTED_PROXIES alone. */
+export function sourceIpOf(
+  runtime: Runtime,
+  request: Request,
+  socketAddress: string | undefined,
+): string | undefined {
+  return senderOf(request, socketAddress, gateOf(runtime).isTrustedProxy);
+}
+
+function senderOf(
+  request: Request,
+  socketAddress: string | undefined,
+  isTrustedProxy: Gate["isTrustedProxy"],
+): string | undefined {
+  if (socketAddress === undefined) return undefined;
+  return senderAddress(socketAddress, request.headers.get("x-forwarded-for"), isTrustedProxy);
 }
 
 function holdsNul(value: unknown): boolean {
@@ -157,10 +172,7 @@ async function judge(
   const { requestId, isCounted } = call;
   const { runtime, authenticator, limits } = gate;
   const socketAddress = server?.requestIP(request)?.address;
-  const sourceIp =
-    socketAddress === undefined
-      ? undefined
-      : senderAddress(socketAddress, request.headers.get("x-forwarded-for"), gate.isTrustedProxy);
+  const sourceIp = senderOf(request, socketAddress, gate.isTrustedProxy);
   if (sourceIp !== undefined) await limits.refuseGuesser(sourceIp);
   try {
     const principal = await authenticator.authenticate(request.headers.get("authorization"), requestId);

@@ -3,6 +3,7 @@ import { Elysia, t } from "elysia";
 import { changeIntegration } from "../../domain/gateway/change-integration.ts";
 import { deleteIntegration } from "../../domain/gateway/delete-integration.ts";
 import { enableIntegration } from "../../domain/gateway/enable-integration.ts";
+import { listFieldOptions } from "../../domain/gateway/list-field-options.ts";
 import { tryNewIntegration } from "../../domain/gateway/try-new-integration.ts";
 import { verifyIntegration } from "../../domain/gateway/verify-integration.ts";
 import { createIntegration } from "../../domain/integrations/create-integration.ts";
@@ -123,6 +124,27 @@ export const integrationRoutes = (runtime: Runtime) =>
           "Scope `integrations:write`. What was asked (without secrets), what came back, and which field is to blame.",
       },
     })
+    .get(
+      "/integrations/:id/options/:field",
+      async ({ ctx, params }) => ({ data: await listFieldOptions(ctx, params) }),
+      {
+        params: t.Object({
+          id: t.String({ format: "uuid" }),
+          field: t.String({ minLength: 1, maxLength: 60 }),
+        }),
+        response: {
+          200: t.Object({ data: t.Array(t.Object({ value: t.String(), label: t.String() })) }),
+          ...problems(404, 409, 502),
+        },
+        detail: {
+          tags,
+          summary: "What a field may be set to",
+          description:
+            "Scope `integrations:write`. Asks the provider, with the integration's credential, for fields that have " +
+            "`options` in the manifest: such as the accounts that a log-in reaches.",
+        },
+      },
+    )
     .post("/integrations/:id/enable", ({ ctx, params }) => enableIntegration(ctx, params), {
       params: idParams,
       response: { 200: Integration, ...problems(404, 409) },

@@ -3,14 +3,17 @@ import { Elysia } from "elysia";
 import { verifyIntegration } from "../../domain/gateway/verify-integration.ts";
 import { Integration } from "../../domain/integrations/schema.ts";
 import { authorizeIntegration } from "../../domain/oauth/authorize-integration.ts";
+import { chooseAccount } from "../../domain/oauth/choose-account.ts";
 import { finishLogin, type FinishedLogin } from "../../domain/oauth/finish-login.ts";
+import type { AccountChoice } from "../../domain/oauth/ask-accounts.ts";
 import { type LoginRefusal, openLogin } from "../../domain/oauth/open-login.ts";
 import { refreshIntegration } from "../../domain/oauth/refresh-integration.ts";
 import { Authorization, AuthorizeInput } from "../../domain/oauth/schema.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import { loginCookie, readLoginCookie } from "../login-cookie.ts";
-import { OAUTH_PAGE_POLICY, type OAuthPage, renderOAuthPage } from "../oauth-page.ts";
-import { authenticated } from "../plugins/auth.ts";
+import { type OAuthPage, oauthPagePolicy, renderOAuthPage } from "../oauth-page.ts";
+import { readBody } from "../ingress/read-body.ts";
+import { authenticated, sourceIpOf } from "../plugins/auth.ts";
 import { problems, publicProblems } from "../problems.ts";
 import { idParams } from "./list-query.ts";
 
@@ -59,6 +62,13 @@ export const oauthPageRoutes = (runtime: Runtime) => {
   const isHttps = runtime.config.publicUrl.startsWith("https:");
   const cookieOf = (request: Request) => (sessionId: string) =>
     readLoginCookie(request.headers.get("cookie"), sessionId, isHttps);
+  const showFinished = async (set: Settings, finished: FinishedLogin): Promise<string> => {
+    if (!finished.ok) return refuse(set, finished);
+    const { sessionId, choice } = finished;
+    if (choice !== undefined) return show(set, 200, pageOfChoice(finished, choice));
+    set.headers["set-cookie"] = loginCookie(sessionId, { value: null, maxAgeSeconds: 0 }, isHttps);
+    return show(set, 200, await pageOfSuccess(runtime, finished));
+  };
   return new Elysia({ name: "oauth-page-routes", normalize: false })
     .get(
       "/oauth/start/:ticket",
@@ -92,13 +102,10 @@ export const oauthPageRoutes = (runtime: Runtime) => {
         const finished = await finishLogin(runtime, {
           query: new URL(request.url).searchParams,
           requestId: String(set.headers["x-request-id"]),
-          sourceIp: server?.requestIP(request)?.address,
+          sourceIp: sourceIpOf(runtime, request, server?.requestIP(request)?.address),
           cookieOf: cookieOf(request),
         });
-        if (!finished.ok) return refuse(set, finished);
-        const { sessionId } = finished;
-        set.headers["set-cookie"] = loginCookie(sessionId, { value: null, maxAgeSeconds: 0 }, isHttps);
-        return show(set, 200, await pageOfSuccess(runtime, finished));
+        return showFinished(set, finished);
       },
       {
         response: { 200: Html, ...pages, ...publicProblems() },
@@ -109,8 +116,40 @@ export const oauthPageRoutes = (runtime: Runtime) => {
             "For browsers: where the provider sends them back to. Registered with every provider's app.",
         },
       },
+    )
+    .post(
+      "/oauth/account",
+      async ({ request, server, set }) => {
+        const form = await readForm(request);
+        const finished = await chooseAccount(runtime, {
+          sessionId: form.get("session") ?? "",
+          value: form.get("account") ?? "",
+          requestId: String(set.headers["x-request-id"]),
+          sourceIp: sourceIpOf(runtime, request, server?.requestIP(request)?.address),
+          cookieOf: cookieOf(request),
+        });
+        return showFinished(set, finished);
+      },
+      {
+        parse: "none",
+        response: { 200: Html, ...pages, ...publicProblems() },
+        detail: {
+          tags,
+          summary: "Choose an account",
+          description: "For browsers: after a log-in that reaches several accounts.",
+        },
+      },
     );
 };
+
+const FORM_BYTES_MAX = 16 * 1_024;
+
+/** A form that this service showed; anything else is an empty one, which leads nowhere. */
+async function readForm(request: Request): Promise<URLSearchParams> {
+  const declared = request.headers.get("content-length");
+  const body = await readBody(request, declared === null ? undefined : Number(declared), FORM_BYTES_MAX);
+  return new URLSearchParams(typeof body === "string" ? "" : Buffer.from(body).toString());
+}
 
 /** Mail programs and chats look at links by themselves, and browsers ahead of time: that must not use a ticket up. */
 function isOpenedByPerson(request: Request): boolean {
@@ -172,8 +211,21 @@ function refuse(set: Settings, { refusal, detail }: { refusal: LoginRefusal; det
 function show(set: Settings, status: number, page: OAuthPage): string {
   set.status = status;
   set.headers["content-type"] = "text/html; charset=utf-8";
-  set.headers["content-security-policy"] = OAUTH_PAGE_POLICY;
+  set.headers["content-security-policy"] = oauthPagePolicy(page);
   return renderOAuthPage(page);
+}
+
+function pageOfChoice(
+  { sessionId, integrationName, providerName }: Extract<FinishedLogin, { ok: true }>,
+  { label, options }: AccountChoice,
+): OAuthPage {
+  return {
+    title: `${label}: which one?`,
+    paragraphs: [
+      `Your log-in with ${providerName} reaches several. ${integrationName} will use the one you choose.`,
+    ],
+    choice: { action: "/oauth/account", hidden: { session: sessionId }, name: "account", options },
+  };
 }
 
 /** Tries the new connection, so that the person sees with which account it was made. */

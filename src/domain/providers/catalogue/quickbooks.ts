@@ -73,7 +73,15 @@ export const QUICKBOOKS: ProviderManifest = {
       default: ["com.intuit.quickbooks.accounting"],
       optional: ["com.intuit.quickbooks.payment", "openid", "profile", "email"],
     },
-    token: { server: "token", clientAuth: "basic", answer: TOKEN_ANSWER },
+    token: {
+      server: "token",
+      clientAuth: "basic",
+      answer: {
+        ...TOKEN_ANSWER,
+        refreshExpires: { pointer: "/x_refresh_token_expires_in", format: "delta_s" },
+        loginExpires: { pointer: "/x_refresh_token_hard_expires_in", format: "delta_s" },
+      },
+    },
     refresh: {
       rotation: "periodic",
       idleLifeSeconds: 100 * DAY,

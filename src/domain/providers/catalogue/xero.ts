@@ -52,9 +52,8 @@ export const XERO: ProviderManifest = {
       kind: "connection",
       type: "string",
       required: false,
-      help: "Left out: the first one that the log-in reaches.",
+      help: "Left out: asked after the log-in, where it reaches several.",
       visibleWhen: TWO_LOGINS,
-      from: { request: { method: "GET", server: "connections", path: "" }, pointer: "/0/tenantId" },
       options: {
         request: { method: "GET", server: "connections", path: "" },
         items: "",
