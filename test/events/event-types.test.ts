@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { BUILT_IN_TYPES, schemaOfSample } from "../../src/domain/events/built-in-types.ts";
 import { EventTypeCatalogue } from "../../src/domain/events/event-type-catalogue.ts";
 import { matchesPattern, readEventPattern, readEventType } from "../../src/domain/events/event-type.ts";
-import { compilePayloadSchema } from "../../src/domain/events/payload-schema.ts";
+import { compileSchema } from "../../src/platform/json/compile-schema.ts";
 import { type Answer, startTestApp, type TestApp, type TestTenant } from "../edge/app-fixture.ts";
 
 // A Cluster takes seconds to form; a test cut short has its Redis killed by the runner.
@@ -74,7 +74,7 @@ describe("GET /api/v1/event-types", () => {
 
   test("samples of the hub's own types fit their schemas", () => {
     for (const { sample } of Object.values(BUILT_IN_TYPES)) {
-      const compiled = compilePayloadSchema(schemaOfSample(sample));
+      const compiled = compileSchema(schemaOfSample(sample));
       expect(compiled.ok && compiled.check(sample) === undefined).toBe(true);
     }
   });
@@ -142,21 +142,21 @@ describe("PUT /api/v1/event-types/:type", () => {
   });
 });
 
-describe("compilePayloadSchema()", () => {
+describe("compileSchema()", () => {
   test("runs patterns in linear time", () => {
-    const compiled = compilePayloadSchema({ type: "string", pattern: "^(a+)+$" });
+    const compiled = compileSchema({ type: "string", pattern: "^(a+)+$" });
     expect(compiled.ok && compiled.check(`${"a".repeat(50_000)}!`)).toMatchObject({ path: "" });
     expect(compiled.ok && compiled.check("aaa")).toBeUndefined();
   });
 
   test("keeps two patterns apart", () => {
-    const compiled = compilePayloadSchema({ properties: { a: { pattern: "^x" }, b: { pattern: "^y" } } });
+    const compiled = compileSchema({ properties: { a: { pattern: "^x" }, b: { pattern: "^y" } } });
     expect(compiled.ok && compiled.check({ a: "x", b: "y" })).toBeUndefined();
     expect(compiled.ok && compiled.check({ a: "x", b: "x" })).toMatchObject({ path: "/b" });
   });
 
   test("reads draft-07 where the schema says so", () => {
-    const compiled = compilePayloadSchema({
+    const compiled = compileSchema({
       $schema: "http://json-schema.org/draft-07/schema#",
       items: [{ type: "string" }],
     });

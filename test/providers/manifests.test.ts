@@ -6,7 +6,7 @@ import { authKindOf } from "../../src/domain/providers/choose-auth.ts";
 import { configSchemaOf } from "../../src/domain/providers/config-schema.ts";
 import { assertManifests, checkManifest } from "../../src/domain/providers/manifest-check.ts";
 import type { ProviderManifest } from "../../src/domain/providers/manifest-schema.ts";
-import { compilePayloadSchema } from "../../src/domain/events/payload-schema.ts";
+import { compileSchema } from "../../src/platform/json/compile-schema.ts";
 import { getPointer } from "../../src/platform/json/pointer.ts";
 import { manifestOfCode } from "./provider-values.ts";
 
@@ -93,7 +93,7 @@ describe("built-in providers", () => {
     "%s asks for its configuration by a JSON Schema that compiles",
     (_code, manifest) => {
       const schema = configSchemaOf(manifest);
-      expect(compilePayloadSchema(schema).ok).toBe(true);
+      expect(compileSchema(schema).ok).toBe(true);
       const secrets = manifest.fields.filter(({ kind }) => kind === "secret").map(({ name }) => name);
       expect(secrets.length).toBeGreaterThan(0);
       for (const name of secrets) expect(getPointer(schema, `/properties/${name}/writeOnly`)).toBe(true);

@@ -1,12 +1,12 @@
 import type { Runtime } from "../../platform/runtime.ts";
 import { readNewestVersions, readVersionSchema } from "./event-type-store.ts";
-import { compilePayloadSchema, type PayloadCheck } from "./payload-schema.ts";
+import { compileSchema, type SchemaCheck } from "../../platform/json/compile-schema.ts";
 
 /** What a payload is held to. */
 export interface PayloadRule {
   /** Undefined when the type has no schema of any version. */
   version: number | undefined;
-  check: PayloadCheck | undefined;
+  check: SchemaCheck | undefined;
 }
 
 interface Newest {
@@ -35,7 +35,7 @@ export class EventTypeCatalogue {
   readonly #runtime: Runtime;
   readonly #newest = new Map<string, Newest>();
   readonly #reading = new Map<string, Reading>();
-  readonly #checks = new Map<string, PayloadCheck | undefined>();
+  readonly #checks = new Map<string, SchemaCheck | undefined>();
   #epoch = 0;
 
   constructor(runtime: Runtime) {
@@ -120,9 +120,9 @@ export class EventTypeCatalogue {
   }
 }
 
-function compile(schema: Record<string, unknown> | null): PayloadCheck | undefined {
+function compile(schema: Record<string, unknown> | null): SchemaCheck | undefined {
   if (schema === null) return undefined;
-  const compiled = compilePayloadSchema(schema);
+  const compiled = compileSchema(schema);
   // It compiled when it was saved; a schema that does not any more must not refuse every event of its type.
   return compiled.ok ? compiled.check : undefined;
 }

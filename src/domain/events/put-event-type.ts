@@ -14,7 +14,7 @@ import {
   lockEventType,
   updateEventType,
 } from "./event-type-store.ts";
-import { compilePayloadSchema } from "./payload-schema.ts";
+import { compileSchema } from "../../platform/json/compile-schema.ts";
 import { presentEventType } from "./present-event-type.ts";
 
 /** Types that one tenant may describe. */
@@ -77,7 +77,7 @@ export async function putEventType(
 
 function checkVersion(version: { schema: Record<string, unknown> | null; sample: unknown }): void {
   if (version.schema === null) return;
-  const compiled = compilePayloadSchema(version.schema);
+  const compiled = compileSchema(version.schema);
   if (!compiled.ok) throw invalidInput(compiled.errors);
   if (version.sample === null) return;
   const fault = compiled.check(version.sample);

@@ -40,7 +40,7 @@ async function evaluate(frame: Frame): Promise<Frame> {
     const output = JSON.stringify(await expression.evaluate(JSON.parse(frame.text), frame.c));
     if (output === undefined) {
       const message = "The expression gives no value for this input";
-      return failed(frame.a, "failed", { message, position: -1 });
+      return failed(frame.a, "no_value", { message, position: -1 });
     }
     if (Buffer.byteLength(output, "utf8") > OUTPUT_MAX_BYTES) {
       const message = `The result is larger than ${OUTPUT_MAX_BYTES} bytes`;

@@ -16,7 +16,7 @@ export const FRAME = {
 } as const;
 
 /** Failures that the child can tell; the index is the number in the frame. */
-export const FAILURES = ["failed", "timeout", "memory", "output_too_large"] as const;
+export const FAILURES = ["failed", "timeout", "memory", "output_too_large", "no_value"] as const;
 
 export type Failure = (typeof FAILURES)[number];
 

@@ -12,10 +12,13 @@ export type TransformFailureCode =
   | "transform_busy"
   | "transform_paused";
 
-/** `output` is JSON text. `retryable`: the same document may pass later. */
+/**
+ * `output` is JSON text. `retryable`: the same document may pass later. `isMissing`: the expression is in order and
+ * gives no value for this input.
+ */
 export type TransformOutcome =
   | { ok: true; output: string }
-  | { ok: false; code: TransformFailureCode; message: string; retryable: boolean };
+  | { ok: false; code: TransformFailureCode; message: string; retryable: boolean; isMissing?: true };
 
 /** An outcome that the pool decides without an answer of a child. */
 export interface Verdict {
@@ -34,6 +37,7 @@ export const CODE_OF_FAILURE = {
   timeout: "transform_timeout",
   memory: "transform_memory",
   output_too_large: "transform_output_too_large",
+  no_value: "transform_failed",
 } as const;
 
 export const CLOSED: Verdict = { code: "transform_busy", message: "The process is shutting down" };
@@ -51,7 +55,9 @@ export function textOf(frame: Frame): FailureText {
 export function outcomeOf(answer: Frame | Verdict): TransformOutcome {
   if ("code" in answer) return failure(answer.code, answer.message);
   if (answer.kind === FRAME.done) return { ok: true, output: answer.text };
-  return failure(CODE_OF_FAILURE[FAILURES[answer.b] ?? "failed"], textOf(answer).message);
+  const failed = FAILURES[answer.b] ?? "failed";
+  const outcome = failure(CODE_OF_FAILURE[failed], textOf(answer).message);
+  return failed === "no_value" && !outcome.ok ? { ...outcome, isMissing: true } : outcome;
 }
 
 export function pausedVerdict(): Verdict {

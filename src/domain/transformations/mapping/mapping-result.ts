@@ -5,8 +5,9 @@ import type { MappingRules, ValidationRules } from "./rules.ts";
 export interface MappingFault {
   code: MappingFaultCode;
   message: string;
-  /** JSON pointer into the mapping rules, or into the validation rules for a fault of validation. */
+  /** JSON pointer into the mapping rules; where `part` is set, into the validation rules. */
   rule: string;
+  part?: "validation";
   /** JSON pointer into the input. */
   source?: string;
   /** JSON pointer into the output. */

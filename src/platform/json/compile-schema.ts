@@ -1,9 +1,15 @@
-import { Ajv, type ErrorObject, type Options } from "ajv";
+import { Ajv, type ErrorObject, type Options, type ValidateFunction } from "ajv";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 import { RE2JS } from "re2js";
-import { isPointer, getPointer } from "../../platform/json/pointer.ts";
-import type { FieldError } from "../errors.ts";
+import { isPointer, getPointer } from "./pointer.ts";
+
+/** What does not fit, or what is wrong with a schema. */
+export interface SchemaFault {
+  /** JSON pointer. */
+  path: string;
+  message: string;
+}
 
 /** Bounds of one schema. Its validator runs in the process that accepts webhooks, so its cost is bounded when it is saved. */
 const SCHEMA_BYTES_MAX = 65_536;
@@ -15,21 +21,27 @@ const UNIQUE_ITEMS_MAX = 1_000;
 const DRAFT_7 = /^https?:\/\/json-schema\.org\/draft-07\/schema#?$/;
 const DRAFT_2020 = /^https:\/\/json-schema\.org\/draft\/2020-12\/schema#?$/;
 
-/** Judges a payload: nothing when it fits, else the fault with a JSON pointer into the payload. */
-export type PayloadCheck = (data: unknown) => FieldError | undefined;
+/** Judges a document: nothing when it fits, else the first fault with a JSON pointer into the document. */
+export type SchemaCheck = (data: unknown) => SchemaFault | undefined;
+
+export type CompiledSchema =
+  | {
+      ok: true;
+      check: SchemaCheck;
+      /** Every fault, at most so many. Takes longer than `check`, and memory by the number of faults. */
+      findAll(data: unknown, max: number): SchemaFault[];
+    }
+  | { ok: false; errors: SchemaFault[] };
 
 /**
  * Compiles a JSON Schema (draft 2020-12, or 7 where `$schema` says so). Patterns run in linear time (RE2). References
  * stay within the document and do not lead back to themselves, because a schema that does costs more than its payload's
  * size tells.
  *
- * @param at JSON pointer of the schema in the request body
+ * @param at JSON pointer of the schema, for faults of the schema itself
  * @returns the check, or what is wrong with the schema
  */
-export function compilePayloadSchema(
-  schema: Record<string, unknown>,
-  at = "/schema",
-): { ok: true; check: PayloadCheck } | { ok: false; errors: FieldError[] } {
+export function compileSchema(schema: Record<string, unknown>, at = "/schema"): CompiledSchema {
   const bytes = Buffer.byteLength(JSON.stringify(schema));
   if (bytes > SCHEMA_BYTES_MAX)
     return { ok: false, errors: [{ path: at, message: `must be at most ${SCHEMA_BYTES_MAX} bytes` }] };
@@ -46,17 +58,26 @@ export function compilePayloadSchema(
     return { ok: false, errors: [{ path: at + objection.path, message: objection.message }] };
   try {
     const isDraft7 = typeof draft === "string" && DRAFT_7.test(draft);
-    const ajv = isDraft7 ? new Ajv(OPTIONS) : new Ajv2020(OPTIONS);
-    addFormats.default(ajv);
-    const validate = ajv.compile(schema);
+    const validate = compile(schema, isDraft7, OPTIONS);
+    let validateAll: ValidateFunction | undefined;
     return {
       ok: true,
       check: (data) => (validate(data) ? undefined : describe(validate.errors?.[0])),
+      findAll: (data, max) => {
+        validateAll ??= compile(schema, isDraft7, { ...OPTIONS, allErrors: true });
+        return validateAll(data) ? [] : (validateAll.errors ?? []).slice(0, max).map(describe);
+      },
     };
   } catch (error) {
     const message = (error as Error).message.slice(0, 300);
     return { ok: false, errors: [{ path: at, message: `is no JSON Schema: ${message}` }] };
   }
+}
+
+function compile(schema: Record<string, unknown>, isDraft7: boolean, options: Options): ValidateFunction {
+  const ajv = isDraft7 ? new Ajv(options) : new Ajv2020(options);
+  addFormats.default(ajv);
+  return ajv.compile(schema);
 }
 
 /** Ajv keeps patterns apart by their text; `code` only matters for validators that are written to files. */
@@ -78,8 +99,8 @@ const OPTIONS: Options = {
   code: { regExp: linearRegExp as NonNullable<Options["code"]>["regExp"] & object },
 };
 
-function describe(error: ErrorObject | undefined): FieldError {
-  if (error === undefined) return { path: "", message: "does not fit the schema of its type" };
+function describe(error: ErrorObject | undefined): SchemaFault {
+  if (error === undefined) return { path: "", message: "does not fit the schema" };
   const missing = (error.params as Record<string, unknown>)["missingProperty"];
   const additional = (error.params as Record<string, unknown>)["additionalProperty"];
   const allowed = (error.params as Record<string, unknown>)["allowedValues"];
@@ -103,11 +124,11 @@ class Expansion {
     this.#root = root;
   }
 
-  judge(): FieldError | undefined {
+  judge(): SchemaFault | undefined {
     return this.#walk(this.#root, "");
   }
 
-  #walk(node: unknown, path: string): FieldError | undefined {
+  #walk(node: unknown, path: string): SchemaFault | undefined {
     if (typeof node !== "object" || node === null) return undefined;
     if (++this.#nodes > NODES_MAX)
       return { path: "", message: `is too large: more than ${NODES_MAX} parts with its references` };
@@ -120,7 +141,7 @@ class Expansion {
     return objection;
   }
 
-  #walkMembers(node: object, path: string): FieldError | undefined {
+  #walkMembers(node: object, path: string): SchemaFault | undefined {
     for (const [name, member] of Object.entries(node)) {
       // Values are compared, not followed; definitions count where they are referred to.
       if (name === "const" || name === "enum" || name === "default" || name === "examples") continue;
@@ -130,7 +151,7 @@ class Expansion {
     return undefined;
   }
 
-  #judgeKeywords(node: Record<string, unknown>, path: string): FieldError | undefined {
+  #judgeKeywords(node: Record<string, unknown>, path: string): SchemaFault | undefined {
     for (const name of ["$dynamicRef", "$recursiveRef"]) {
       if (name in node) return { path: `${path}/${name}`, message: "is not supported" };
     }

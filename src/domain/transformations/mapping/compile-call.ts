@@ -1,0 +1,136 @@
+import type { Compiled, Compiler, Node, Place } from "./compiler.ts";
+import { closest, siteOf, within } from "./compiler.ts";
+import { FUNCTIONS, signatureOf } from "./functions/library.ts";
+import type { MappingFunction, Parameter } from "./functions/mapping-function.ts";
+import { convert } from "./functions/mapping-function.ts";
+import { ValueFault } from "./value-fault.ts";
+
+const NOTHING: Compiled = { evaluate: () => undefined, emits: false };
+
+/** `{ call, args }`. */
+export function compileCall(compiler: Compiler, node: Node, place: Place): Compiled {
+  const name = node["call"] as string;
+  const args = (node["args"] as unknown[] | undefined) ?? [];
+  const compiled = args.map((arg, index) => compiler.expression(arg, within(place, "args", index)));
+  const called = FUNCTIONS.get(name);
+  if (called === undefined) {
+    const hint = closest(name, [...FUNCTIONS.keys()]);
+    compiler.fault(
+      "unknown_function",
+      `There is no function ${JSON.stringify(name)}${hint}`,
+      within(place, "call"),
+    );
+    return NOTHING;
+  }
+  const least = called.parameters.filter(({ optional }) => !optional).length;
+  if (args.length < least || (!called.rest && args.length > called.parameters.length)) {
+    const message = `${signatureOf(name, called)} does not take ${args.length} arguments`;
+    compiler.fault("wrong_argument_count", message, within(place, "args"));
+    return NOTHING;
+  }
+  const parameters = compiled.map((_, index) => parameterAt(called, index));
+  const constants = compiled.map((arg, index) =>
+    constantAt(compiler, name, arg, parameters[index], within(place, "args", index)),
+  );
+  if (constants.includes(FAULTY)) return NOTHING;
+  try {
+    return link(name, called, compiled, parameters, constants, place);
+  } catch (error) {
+    if (!(error instanceof ValueFault)) throw error;
+    const code = error.code === "invalid_pattern" ? error.code : "invalid_argument";
+    compiler.fault(code, `${name}: ${error.message}`, within(place, "args"));
+    return NOTHING;
+  }
+}
+
+const FAULTY = Symbol("faulty");
+
+function parameterAt({ parameters }: MappingFunction, index: number): Parameter {
+  const last = parameters.at(-1) ?? { name: "value", kind: "any" };
+  return parameters[index] ?? last;
+}
+
+/** The converted constant, undefined for what is known only later, or FAULTY. */
+function constantAt(
+  compiler: Compiler,
+  name: string,
+  arg: Compiled,
+  parameter: Parameter | undefined,
+  place: Place,
+): unknown {
+  if (parameter === undefined) return undefined;
+  if (arg.constant === undefined) {
+    if (!parameter.constant) return undefined;
+    compiler.fault(
+      "invalid_argument",
+      `${name}: ${parameter.name} must stand in the rules, as { "value": … }`,
+      place,
+    );
+    return FAULTY;
+  }
+  const { value } = arg.constant;
+  if (value === null && parameter.kind !== "any") return undefined;
+  try {
+    return convert(value, parameter, name);
+  } catch (error) {
+    if (!(error instanceof ValueFault)) throw error;
+    compiler.fault("invalid_argument", error.message, place);
+    return FAULTY;
+  }
+}
+
+/** Characters of a text, or elements of a list, that cost as much as one step. */
+const TEXT_PER_STEP = 64;
+
+function cost(value: unknown): number {
+  if (typeof value === "string") return 1 + value.length / TEXT_PER_STEP;
+  return Array.isArray(value) ? 1 + value.length / 4 : 1;
+}
+
+function link(
+  name: string,
+  called: MappingFunction,
+  compiled: readonly Compiled[],
+  parameters: readonly Parameter[],
+  constants: readonly unknown[],
+  place: Place,
+): Compiled {
+  const implementation = called.make(constants);
+  const path = compiled.find((arg) => arg.path !== undefined)?.path;
+  const site = siteOf(place, path);
+  const takesBlanks = called.blanks === "take";
+  const count = compiled.length;
+  const sources = compiled.map(({ evaluate }, index) => ({
+    evaluate,
+    parameter: parameters[index] as Parameter,
+    constant: constants[index],
+  }));
+  const [first] = sources;
+  const padding = Math.max(0, called.parameters.length - count);
+  const evaluate: Compiled["evaluate"] = (scope) => {
+    const { run } = scope;
+    const args: unknown[] = [];
+    for (const source of sources) {
+      if (source.constant !== undefined) {
+        args.push(source.constant);
+        continue;
+      }
+      const value = source.evaluate(scope);
+      if (!takesBlanks && source === first && (value === undefined || value === null)) return value;
+      args.push(value);
+    }
+    run.site = site;
+    run.spend(cost(args[0]));
+    for (let index = 0; index < count; index++) {
+      const source = sources[index] as (typeof sources)[number];
+      if (source.constant !== undefined) continue;
+      const value = args[index];
+      args[index] = convert(value === null && !takesBlanks ? undefined : value, source.parameter, name);
+    }
+    for (let index = 0; index < padding; index++) args.push(undefined);
+    const result = implementation(args, scope);
+    run.site = undefined;
+    return result;
+  };
+  return path === undefined ? { evaluate, emits: false } : { evaluate, emits: false, path };
+}

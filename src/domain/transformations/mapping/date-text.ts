@@ -1,0 +1,298 @@
+import { ValueFault } from "./value-fault.ts";
+
+/** A calendar date, with a time of day or not, with an offset from UTC or not. */
+export interface DateValue {
+  /** Date and time as a clock on the wall shows it, in milliseconds since 1970 as if it were UTC. */
+  localMs: number;
+  /** Milliseconds ahead of UTC; undefined where the text does not say. */
+  offsetMs: number | undefined;
+  hasTime: boolean;
+}
+
+const MINUTE_MS = 60_000;
+const ISO =
+  /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s?(Z|[+-]\d{2}(?::?\d{2})?)?)?$/;
+
+interface Fields {
+  year: number;
+  month: number;
+  day: number;
+  hour: number;
+  minute: number;
+  second: number;
+  millisecond: number;
+}
+
+/** @throws {ValueFault} for a date that the calendar does not have; 24:00 is the end of its day */
+function toLocalMs(fields: Fields): number {
+  const { year, month, day, hour, minute, second, millisecond } = fields;
+  const isEndOfDay = hour === 24 && minute === 0 && second === 0 && millisecond === 0;
+  const date = new Date(0);
+  date.setUTCFullYear(year, month - 1, day);
+  const exists = date.getUTCMonth() === month - 1 && date.getUTCDate() === day;
+  // A leap second is shown by few clocks and kept by none: it becomes the next second.
+  if (!exists || (hour > 23 && !isEndOfDay) || minute > 59 || second > 60)
+    throw new ValueFault("invalid_value", "no such date or time exists");
+  return date.getTime() + ((hour * 60 + minute) * 60 + second) * 1000 + millisecond;
+}
+
+function readOffset(text: string): number {
+  if (text === "Z" || text === "z") return 0;
+  const minutes = Number(text.slice(1, 3)) * 60 + Number(text.slice(3).replace(":", ""));
+  return minutes * MINUTE_MS * (text.startsWith("-") ? -1 : 1);
+}
+
+/**
+ * Reads ISO 8601 as RFC 3339 has it: `2026-03-08`, `2026-03-08T14:30`, `2026-03-08T14:30:00.250-05:00`.
+ *
+ * @throws {ValueFault} for any other text
+ */
+export function readIsoDate(text: string): DateValue {
+  const match = text.length > 40 ? null : ISO.exec(text);
+  if (match === null) {
+    throw new ValueFault("invalid_value", `${shown(text)} is no date as in 2026-03-08T14:30:00-05:00`);
+  }
+  const [, year, month, day, hour, minute, second, fraction, offset] = match;
+  const localMs = toLocalMs({
+    year: Number(year),
+    month: Number(month),
+    day: Number(day),
+    hour: Number(hour ?? 0),
+    minute: Number(minute ?? 0),
+    second: Number(second ?? 0),
+    millisecond: Math.trunc(Number(`0.${fraction ?? 0}`) * 1000),
+  });
+  return {
+    localMs,
+    offsetMs: offset === undefined ? undefined : readOffset(offset),
+    hasTime: hour !== undefined,
+  };
+}
+
+const digits = (value: number, width: number): string => String(value).padStart(width, "0");
+
+/** ISO 8601; a fraction of a second only where there is one, `Z` for UTC. */
+export function writeIsoDate({ localMs, offsetMs, hasTime }: DateValue): string {
+  const iso = new Date(localMs).toISOString();
+  if (!hasTime) return iso.slice(0, 10);
+  const time = iso.endsWith(".000Z") ? iso.slice(0, -5) : iso.slice(0, -1);
+  return offsetMs === undefined ? time : time + writeOffset(offsetMs, ":", "Z");
+}
+
+function writeOffset(offsetMs: number, colon: string, utc: string): string {
+  if (offsetMs === 0 && utc !== "") return utc;
+  const minutes = Math.round(Math.abs(offsetMs) / MINUTE_MS);
+  const sign = offsetMs < 0 ? "-" : "+";
+  return `${sign}${digits(Math.floor(minutes / 60), 2)}${colon}${digits(minutes % 60, 2)}`;
+}
+
+const MONTHS = "January February March April May June July August September October November December".split(
+  " ",
+);
+const DAYS = "Sunday Monday Tuesday Wednesday Thursday Friday Saturday".split(" ");
+
+/** One field of a format (Unicode LDML, part 4: the letters), or text that stands as it is. */
+interface Token {
+  field: string;
+  text: string;
+}
+
+/** Fields and how many characters each may have; `S` any number up to 9. */
+const FIELDS = new Set(
+  "yyyy yy MMMM MMM MM M dd d EEEE EEE HH H hh h mm m ss s S SS SSS SSSSSS SSSSSSSSS a XXX XX Z".split(" "),
+);
+
+/** A format as its author wrote it, read once. */
+export interface DateFormat {
+  readonly text: string;
+  readonly tokens: readonly Token[];
+  readonly hasTime: boolean;
+}
+
+/**
+ * Reads a format: `yyyy-MM-dd`, `MM/dd/yyyy hh:mm a`, `yyyyMMddHHmm`, `d MMM yyyy`, `HH:mm:ss.SSSXXX`. Letters are
+ * those of Unicode LDML; words stand in quotes (`d 'of' MMMM`). Names of months and days are English.
+ *
+ * @returns a message where it is none
+ */
+export function readDateFormat(text: string): DateFormat | string {
+  const tokens: Token[] = [];
+  for (let at = 0; at < text.length;) {
+    const letter = text[at] ?? "";
+    if (letter === "'") {
+      const end = text.indexOf("'", at + 1);
+      if (end < 0) return "a quote in the format is not closed";
+      tokens.push({ field: "", text: end === at + 1 ? "'" : text.slice(at + 1, end) });
+      at = end + 1;
+    } else if (/[A-Za-z]/.test(letter)) {
+      let end = at;
+      while (text[end] === letter) end++;
+      const field = text.slice(at, end);
+      if (letter === "T" && field === "T") tokens.push({ field: "", text: "T" });
+      else if (FIELDS.has(field)) tokens.push({ field, text: "" });
+      else
+        return `${field} is no field of a date format (yyyy MM dd HH mm ss SSS a XXX …); put words in quotes`;
+      at = end;
+    } else {
+      tokens.push({ field: "", text: letter });
+      at++;
+    }
+  }
+  if (!tokens.some(({ field }) => field !== "")) return "the format has no field";
+  return { text, tokens, hasTime: tokens.some(({ field }) => /^[Hhms]/.test(field)) };
+}
+
+/** The date in a format. @throws {ValueFault} where the format has an offset and the date none */
+export function writeDate(date: DateValue, format: DateFormat): string {
+  const clock = new Date(date.localMs);
+  return format.tokens
+    .map(({ field, text }) => (field === "" ? text : writeField(field, clock, date)))
+    .join("");
+}
+
+function writeField(field: string, clock: Date, date: DateValue): string {
+  const hour = clock.getUTCHours();
+  const width = field.length;
+  switch (field[0]) {
+    case "y":
+      return width === 2 ? digits(clock.getUTCFullYear() % 100, 2) : digits(clock.getUTCFullYear(), 4);
+    case "M": {
+      const name = MONTHS[clock.getUTCMonth()] ?? "";
+      return width === 4 ? name : width === 3 ? name.slice(0, 3) : digits(clock.getUTCMonth() + 1, width);
+    }
+    case "d":
+      return digits(clock.getUTCDate(), width);
+    case "E": {
+      const name = DAYS[clock.getUTCDay()] ?? "";
+      return width === 4 ? name : name.slice(0, 3);
+    }
+    case "H":
+      return digits(hour, width);
+    case "h":
+      return digits(hour % 12 === 0 ? 12 : hour % 12, width);
+    case "m":
+      return digits(clock.getUTCMinutes(), width);
+    case "s":
+      return digits(clock.getUTCSeconds(), width);
+    case "S":
+      return digits(clock.getUTCMilliseconds(), 3).padEnd(width, "0").slice(0, width);
+    case "a":
+      return hour < 12 ? "AM" : "PM";
+    default:
+      if (date.offsetMs === undefined)
+        throw new ValueFault("invalid_value", "the date has no offset from UTC; give its time zone");
+      return writeOffset(date.offsetMs, field === "XXX" ? ":" : "", field === "Z" ? "" : "Z");
+  }
+}
+
+/**
+ * Reads a text by a format, all of it. Fields of two letters have two digits, those of one letter one or two. Years of
+ * two digits are 1970 to 2069.
+ *
+ * @returns undefined where the text is written otherwise
+ * @throws {ValueFault} for a date that the calendar does not have
+ */
+export function readDate(text: string, format: DateFormat): DateValue | undefined {
+  const reader = new FieldReader(text);
+  if (!format.tokens.every((token) => reader.read(token))) return undefined;
+  return reader.isAtEnd ? reader.date(format.hasTime) : undefined;
+}
+
+class FieldReader {
+  readonly #text: string;
+  #at = 0;
+  #fields: Fields = { year: 1970, month: 1, day: 1, hour: 0, minute: 0, second: 0, millisecond: 0 };
+  #isAfternoon: boolean | undefined;
+  #offsetMs: number | undefined;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  get isAtEnd(): boolean {
+    return this.#at === this.#text.length;
+  }
+
+  date(hasTime: boolean): DateValue {
+    const fields = { ...this.#fields };
+    if (this.#isAfternoon !== undefined) {
+      if (fields.hour < 1 || fields.hour > 12)
+        throw new ValueFault("invalid_value", "with AM and PM hours go from 1 to 12");
+      fields.hour = (fields.hour % 12) + (this.#isAfternoon ? 12 : 0);
+    }
+    return { localMs: toLocalMs(fields), offsetMs: this.#offsetMs, hasTime };
+  }
+
+  /** Whether the text goes on as the token says. */
+  read({ field, text }: Token): boolean {
+    if (field === "") return this.#literal(text);
+    const width = field.length;
+    switch (field[0]) {
+      case "y":
+        return this.#number(width, width, (value) => {
+          this.#fields.year = width === 2 ? value + (value < 70 ? 2000 : 1900) : value;
+        });
+      case "M":
+        if (width >= 3) return this.#name(MONTHS, width === 3, (index) => (this.#fields.month = index + 1));
+        return this.#number(width, 2, (value) => (this.#fields.month = value));
+      case "d":
+        return this.#number(width, 2, (value) => (this.#fields.day = value));
+      case "E":
+        return this.#name(DAYS, width === 3, () => undefined);
+      case "H":
+      case "h":
+        return this.#number(width, 2, (value) => (this.#fields.hour = value));
+      case "m":
+        return this.#number(width, 2, (value) => (this.#fields.minute = value));
+      case "s":
+        return this.#number(width, 2, (value) => (this.#fields.second = value));
+      case "S":
+        return this.#number(width, width, (value) => {
+          this.#fields.millisecond = Math.trunc(value / 10 ** (width - 3));
+        });
+      case "a":
+        return this.#name(["AM", "PM"], false, (index) => (this.#isAfternoon = index === 1));
+      default:
+        return this.#offset();
+    }
+  }
+
+  #literal(text: string): boolean {
+    if (!this.#text.startsWith(text, this.#at)) return false;
+    this.#at += text.length;
+    return true;
+  }
+
+  #number(min: number, max: number, set: (value: number) => void): boolean {
+    let end = this.#at;
+    while (end < this.#text.length && end - this.#at < max && /\d/.test(this.#text[end] ?? "")) end++;
+    if (end - this.#at < min) return false;
+    set(Number(this.#text.slice(this.#at, end)));
+    this.#at = end;
+    return true;
+  }
+
+  #name(names: readonly string[], isShort: boolean, set: (index: number) => void): boolean {
+    const rest = this.#text.slice(this.#at, this.#at + 12).toLowerCase();
+    const index = names.findIndex((name) =>
+      rest.startsWith((isShort ? name.slice(0, 3) : name).toLowerCase()),
+    );
+    if (index < 0) return false;
+    this.#at += isShort ? 3 : (names[index] ?? "").length;
+    set(index);
+    return true;
+  }
+
+  #offset(): boolean {
+    const match = /^(?:Z|[+-]\d{2}:?\d{2})/i.exec(this.#text.slice(this.#at, this.#at + 6));
+    if (match === null) return false;
+    this.#offsetMs = readOffset(match[0]);
+    this.#at += match[0].length;
+    return true;
+  }
+}
+
+/** A text as a message shows it. */
+export function shown(text: string): string {
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
+}

@@ -1,0 +1,250 @@
+import { ExactNumber, isDocumentObject } from "../../../platform/formats/document.ts";
+import type { Path, PathStep } from "./path.ts";
+import { pointerToken } from "./path.ts";
+import type { Scope } from "./scope.ts";
+import { ValueFault } from "./value-fault.ts";
+
+/** Reads a value; `undefined` where there is none. */
+export type Evaluate = (scope: Scope) => unknown;
+
+/**
+ * A path as a closure.
+ *
+ * @throws (the closure) ValueFault `not_single` where a list of several stands in the way of a path for one value
+ */
+export function compilePath(path: Path): Evaluate {
+  const head = compileHead(path);
+  const walk = compileSteps(path.steps);
+  if (walk === undefined) return head;
+  return path.head === "item" ? (scope) => walk(scope.item, scope) : (scope) => walk(head(scope), scope);
+}
+
+function outer(scope: Scope, levels: number): Scope {
+  let at = scope;
+  for (let level = 0; level < levels; level++) at = at.parent ?? at;
+  return at;
+}
+
+function compileHead({ head, levels }: Path): Evaluate {
+  if (head === "item") return (scope) => scope.item;
+  if (head === "root") return (scope) => scope.root;
+  if (head === "context") return (scope) => scope.run.context;
+  if (head === "index") return (scope) => outer(scope, levels).index;
+  if (head === "number") return (scope) => outer(scope, levels).outIndex + 1;
+  return (scope) => outer(scope, levels).item;
+}
+
+/** True for a path that gives a list, however many elements it finds. */
+export function isPlural(steps: readonly PathStep[]): boolean {
+  let plural = false;
+  let previous: PathStep | undefined;
+  for (const step of steps) {
+    if (step.kind === "every" || step.kind === "where") plural = true;
+    else if (step.kind === "index" && (previous?.kind === "every" || previous?.kind === "where"))
+      plural = false;
+    previous = step;
+  }
+  return plural;
+}
+
+type Walk = (value: unknown, scope: Scope) => unknown;
+
+function compileSteps(steps: readonly PathStep[]): Walk | undefined {
+  const names = steps.flatMap((step) => (step.kind === "name" ? [step.name] : []));
+  if (steps.length === 0) return undefined;
+  if (names.length < steps.length) return compileGeneral(steps);
+  const getters = names.map(memberGetter);
+  const [first, second, third] = getters;
+  if (first === undefined) return undefined;
+  if (second === undefined) return first;
+  if (third === undefined) return (value) => second(first(value));
+  if (getters.length === 3) return (value) => third(second(first(value)));
+  return (value) => {
+    let at = value;
+    for (const getter of getters) at = getter(at);
+    return at;
+  };
+}
+
+/** Names that an object has without holding them as members. */
+const isInherited = (name: string): boolean =>
+  name in Object.prototype || name in ExactNumber.prototype || name === "text";
+
+/** One member of an object. A list of one passes for its element; of several it is not clear which is meant. */
+function memberGetter(name: string): (value: unknown) => unknown {
+  if (name === "#text") return textGetter;
+  if (isInherited(name)) {
+    return (value) => {
+      const one = Array.isArray(value) ? single(value, name) : value;
+      return isDocumentObject(one) && Object.hasOwn(one, name) ? one[name] : undefined;
+    };
+  }
+  return (value) => {
+    if (typeof value !== "object" || value === null) return undefined;
+    if (!Array.isArray(value)) return (value as Record<string, unknown>)[name];
+    const one = single(value, name);
+    return typeof one === "object" && one !== null && !Array.isArray(one)
+      ? (one as Record<string, unknown>)[name]
+      : undefined;
+  };
+}
+
+/** The text of an XML element, which is a bare text when the element has nothing else. */
+function textGetter(value: unknown): unknown {
+  const one = Array.isArray(value) ? single(value, "#text") : value;
+  return isDocumentObject(one) ? (Object.hasOwn(one, "#text") ? one["#text"] : undefined) : one;
+}
+
+function single(list: readonly unknown[], name: string): unknown {
+  if (list.length <= 1) return list[0];
+  throw new ValueFault(
+    "not_single",
+    `${JSON.stringify(name)} is looked for in a list of ${list.length}; say which by [0] or [?…], or [*] for all`,
+  );
+}
+
+function compileGeneral(steps: readonly PathStep[]): Walk {
+  return (value, scope) => {
+    const places = walkPlaces(steps, value, undefined, scope);
+    return isPlural(steps) ? places.map((place) => place.value) : places[0]?.value;
+  };
+}
+
+interface Located {
+  value: unknown;
+  /** Undefined when pointers are not asked for. */
+  pointer: string | undefined;
+}
+
+/** All values that steps find, with their pointers when `pointer` (that of the beginning) is given. */
+export function walkPlaces(
+  steps: readonly PathStep[],
+  value: unknown,
+  pointer: string | undefined,
+  scope: Scope,
+): Located[] {
+  let places: Located[] = value === undefined ? [] : [{ value, pointer }];
+  let plural = false;
+  let previous: PathStep | undefined;
+  for (const step of steps) {
+    scope.run.spend(1 + places.length);
+    const fromList = previous?.kind === "every" || previous?.kind === "where";
+    if (step.kind === "index" && fromList) {
+      places = picked(places, step.index);
+      plural = false;
+    } else {
+      const isMany = plural;
+      places = places.flatMap((place) => stepFrom(place, step, isMany));
+      plural ||= step.kind === "every" || step.kind === "where";
+    }
+    previous = step;
+  }
+  return places;
+}
+
+function picked(places: readonly Located[], index: number): Located[] {
+  const place = places.at(index);
+  return place === undefined ? [] : [place];
+}
+
+function stepFrom(place: Located, step: PathStep, isMany: boolean): Located[] {
+  if (step.kind === "name") {
+    const ones = isMany && Array.isArray(place.value) ? elements(place) : [place];
+    return ones.flatMap((one) => memberOf(one, step.name));
+  }
+  const all = elements(place);
+  if (step.kind === "every") return all;
+  if (step.kind === "index") return picked(all, step.index);
+  const getters = step.names.map(memberGetter);
+  return all.filter((one) => {
+    let at = one.value;
+    for (const getter of getters) at = getter(at);
+    if (step.test === "exists") return at !== undefined && at !== null && at !== "";
+    const isEqual = at !== undefined && at !== null && typeof at !== "object" && String(at) === step.value;
+    const isExact = at instanceof ExactNumber && at.text === step.value;
+    return (isEqual || isExact) === (step.test === "equals");
+  });
+}
+
+/** Elements of a list; what is no list is a list of one. `null` is an absent list. */
+function elements(place: Located): Located[] {
+  if (place.value === null || place.value === undefined) return [];
+  if (!Array.isArray(place.value)) return [place];
+  return place.value.map((value: unknown, index) => ({
+    value,
+    pointer: place.pointer === undefined ? undefined : place.pointer + pointerToken(index),
+  }));
+}
+
+function memberOf(place: Located, name: string): Located[] {
+  const value = memberGetter(name)(place.value);
+  if (value === undefined) return [];
+  if (place.pointer === undefined) return [{ value, pointer: undefined }];
+  const list = Array.isArray(place.value) ? pointerToken(0) : "";
+  const one: unknown = Array.isArray(place.value) ? place.value[0] : place.value;
+  const member = isDocumentObject(one) ? pointerToken(name) : "";
+  return [{ value, pointer: place.pointer + list + member }];
+}
+
+/**
+ * JSON pointer of what a path means in the input: of the value, or where there is none, of where it would stand.
+ *
+ * @returns undefined where the path does not lead into the input
+ */
+export function locatePath(path: Path, scope: Scope): string | undefined {
+  const base = headPointer(path, scope);
+  if (base === undefined) return undefined;
+  const start = path.head === "root" ? scope.root : outer(scope, path.levels).item;
+  for (let length = path.steps.length; length >= 0; length--) {
+    const found = placesOrNone(path.steps.slice(0, length), start, base, scope)[0]?.pointer;
+    if (found === undefined) continue;
+    const rest = path.steps.slice(length);
+    const isPlain = rest.every((step) => step.kind === "name" || (step.kind === "index" && step.index >= 0));
+    return isPlain ? found + rest.map(stepToken).join("") : found;
+  }
+  return base;
+}
+
+function placesOrNone(steps: readonly PathStep[], value: unknown, pointer: string, scope: Scope): Located[] {
+  try {
+    return walkPlaces(steps, value, pointer, scope);
+  } catch (error) {
+    if (error instanceof ValueFault) return [];
+    throw error;
+  }
+}
+
+function stepToken(step: PathStep): string {
+  return step.kind === "name"
+    ? pointerToken(step.name)
+    : step.kind === "index"
+      ? pointerToken(step.index)
+      : "";
+}
+
+function headPointer({ head, levels }: Path, scope: Scope): string | undefined {
+  if (head === "context" || head === "index" || head === "number") return undefined;
+  if (head === "root") {
+    let at = scope;
+    while (at.parent !== undefined && at.parent.root === scope.root) at = at.parent;
+    return at.locate();
+  }
+  return outer(scope, levels).locate();
+}
+
+/** JSON pointer of one element of the list that a path gives. */
+export function locateElement(path: Path, scope: Scope, index: number): string | undefined {
+  const base = headPointer(path, scope);
+  if (base === undefined) return undefined;
+  const start = path.head === "root" ? scope.root : outer(scope, path.levels).item;
+  const places = placesOrNone(path.steps, start, base, scope);
+  if (isPlural(path.steps)) return places[index]?.pointer;
+  const list = places[0];
+  return list !== undefined && Array.isArray(list.value) ? list.pointer + pointerToken(index) : list?.pointer;
+}
+
+/** A list for `each` and `group`: elements of a list; a single value is a list of one; nothing and null are empty. */
+export function toList(value: unknown): readonly unknown[] {
+  if (Array.isArray(value)) return value;
+  return value === undefined || value === null ? [] : [value];
+}
