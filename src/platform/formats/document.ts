@@ -64,6 +64,7 @@ export function isDocumentObject(value: unknown): value is DocumentObject {
 export function isHeldByDouble(text: string): boolean {
   const value = Number(text);
   if (!Number.isFinite(value)) return false;
+  if (String(value) === text) return true;
   return canonicalNumber(String(value)) === canonicalNumber(text);
 }
 

@@ -70,3 +70,16 @@ export type RecordOutcome =
       place: Place;
     }
   | { ok: false; faults: FormatFault[] };
+
+/** Carries a fault out of a parser's callbacks; never leaves this folder. */
+export class FormatError extends Error {
+  readonly fault: FormatFault;
+  /** Index of the character in the text that was read; the catcher, who has the text, makes a place of it. */
+  readonly index: number;
+
+  constructor(fault: FormatFault, index: number) {
+    super(fault.message);
+    this.fault = fault;
+    this.index = index;
+  }
+}

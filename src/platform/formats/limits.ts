@@ -1,3 +1,5 @@
+import type { FormatFault } from "./fault.ts";
+
 /** What one document may cost. */
 export interface FormatLimits {
   /** Of a document, or of one record in a stream. Also what may be written. */
@@ -13,3 +15,13 @@ export interface FormatLimits {
  * over a value can take, the number of values keeps a document's tree within some tens of megabytes.
  */
 export const FORMAT_LIMITS: FormatLimits = { bytesMax: 1_048_576, depthMax: 64, valuesMax: 200_000 };
+
+export function tooLarge(bytes: number, limits: FormatLimits): FormatFault {
+  const message = `The document has ${bytes} bytes; ${limits.bytesMax} are allowed`;
+  return { code: "document_too_large", message, offset: limits.bytesMax };
+}
+
+export function writtenTooLarge(bytes: number, limits: FormatLimits): FormatFault {
+  const message = `The written document has ${bytes} bytes; ${limits.bytesMax} are allowed`;
+  return { code: "document_too_large", message };
+}

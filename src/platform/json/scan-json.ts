@@ -18,16 +18,27 @@ export interface JsonScan {
   offset: number;
   /** A `\u` escape of NUL or of a surrogate occurs: the parsed strings need a look before Postgres gets them. */
   suspicious: boolean;
+  /** Members of all objects, doubled ones too. */
+  keys: number;
+  /** A number has more than 15 characters or an exponent: a double may not hold it (it always holds 15 digits). */
+  longNumbers: boolean;
 }
 
 const QUOTE = 0x22;
+const PLUS = 0x2b;
+const COMMA = 0x2c;
+const MINUS = 0x2d;
+const NINE = 0x39;
 const COLON = 0x3a;
-const OPEN_BRACKET = 0x5b;
+const UPPER_Z = 0x5a;
 const BACKSLASH = 0x5c;
-const CLOSE_BRACKET = 0x5d;
+const LOWER_E = 0x65;
 const LOWER_U = 0x75;
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
+/** Brackets and braces differ by this bit only, as upper and lower case do. */
+const CASE_BIT = 0x20;
+const OPEN = 0x7b;
+const CLOSE = 0x7d;
+const NUMBER_LENGTH_SAFE = 15;
 
 /**
  * Counts depth and keys of a JSON text without parsing it. Text that is no JSON gives some count; the parser refuses it
@@ -35,33 +46,48 @@ const CLOSE_BRACE = 0x7d;
  */
 export function scanJson(bytes: Uint8Array, limits: JsonLimits): JsonScan {
   const { length } = bytes;
+  const { depthMax, keysMax } = limits;
   let depth = 0;
   let keys = 0;
   let suspicious = false;
-  let at = 0;
-  while (at < length) {
-    const byte = bytes[at];
+  let longNumbers = false;
+  for (let at = 0; at < length; at++) {
+    const byte = bytes[at]!;
     if (byte === QUOTE) {
       at++;
-      while (at < length && bytes[at] !== QUOTE) {
-        if (bytes[at] === BACKSLASH) {
+      while (at < length) {
+        const inside = bytes[at]!;
+        if (inside === QUOTE) break;
+        if (inside === BACKSLASH) {
           at++;
           if (bytes[at] === LOWER_U) suspicious ||= isSuspiciousEscape(bytes, at + 1);
         }
         at++;
       }
-    } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
-      depth++;
-      if (depth > limits.depthMax) return { code: "too_deep", offset: at, suspicious };
-    } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
-      depth--;
     } else if (byte === COLON) {
       keys++;
-      if (keys > limits.keysMax) return { code: "too_many_keys", offset: at, suspicious };
+      if (keys > keysMax) return { code: "too_many_keys", offset: at, suspicious, keys, longNumbers };
+    } else if (byte > UPPER_Z) {
+      const folded = byte | CASE_BIT;
+      if (folded === OPEN) {
+        depth++;
+        if (depth > depthMax) return { code: "too_deep", offset: at, suspicious, keys, longNumbers };
+      } else if (folded === CLOSE) {
+        depth--;
+      }
+    } else if (byte >= MINUS) {
+      const start = at;
+      while (at + 1 < length && isNumberPart(bytes[at + 1]!)) at++;
+      if (at - start >= NUMBER_LENGTH_SAFE || ((bytes[at + 1] ?? 0) | CASE_BIT) === LOWER_E)
+        longNumbers = true;
     }
-    at++;
   }
-  return { code: undefined, offset: length, suspicious };
+  return { code: undefined, offset: length, suspicious, keys, longNumbers };
+}
+
+/** Signs, the point and digits. */
+function isNumberPart(byte: number): boolean {
+  return byte >= PLUS && byte <= NINE && byte !== COMMA;
 }
 
 /** `0000`, or `D8` to `DF` in front: the escapes that JSON allows and UTF-8 or Postgres do not. */
