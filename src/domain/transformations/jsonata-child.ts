@@ -1,7 +1,7 @@
 import type { Frame } from "../../platform/sandbox/frames.ts";
 import { serveFrames } from "../../platform/sandbox/serve-frames.ts";
 import type { CompiledExpression } from "./compile-expression.ts";
-import { compileExpression, describeError, ExpressionError, SlowRegexError } from "./compile-expression.ts";
+import { compileExpression, describeError, ExpressionError } from "./compile-expression.ts";
 import type { Failure, FailureText } from "./protocol.ts";
 import { FAILURES, FRAME, OUTPUT_MAX_BYTES } from "./protocol.ts";
 
@@ -51,7 +51,7 @@ async function evaluate(frame: Frame): Promise<Frame> {
     const { message, position, code } = describeError(error);
     // JavaScriptCore's text for an allocation that the limit refused.
     const isMemory = error instanceof RangeError && message.startsWith("Out of memory");
-    const isTimeout = code === GUARD_TIMEOUT_CODE || error instanceof SlowRegexError;
+    const isTimeout = code === GUARD_TIMEOUT_CODE;
     return failed(frame.a, isMemory ? "memory" : isTimeout ? "timeout" : "failed", { message, position });
   }
 }
