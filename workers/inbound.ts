@@ -129,7 +129,7 @@ function createConsumer(
     loops: config.webhookWorkers,
     queueSize: config.webhookQueueSize,
     log,
-    ...(sharesMachine ? { burst: new BurstWatch(runtime.redis, streams, log) } : {}),
+    ...(sharesMachine ? { burst: new BurstWatch(runtime, streams) } : {}),
     ...handlers,
   });
 }

@@ -7,6 +7,7 @@ import { LargeInspector } from "../domain/inbound/large-inspector.ts";
 import { RejectionSampler } from "../domain/inbound/rejections/rejection-sampler.ts";
 import { subscribeInvalidation } from "../platform/invalidation.ts";
 import { compileAddressList } from "../platform/net/address.ts";
+import { AnswerTimeReport } from "../platform/streams/answer-time.ts";
 import { inboundKeys } from "../platform/redis/keys.ts";
 import type { Runtime } from "../platform/runtime.ts";
 import { createApp } from "./app.ts";
@@ -76,6 +77,7 @@ async function createIngress(runtime: Runtime): Promise<IngressDeps> {
   await followDataKeys(runtime);
   const client = runtime.openRedis("ingest");
   const capacity = startCapacityPoller(runtime, inboundKeys);
+  const answerTime = new AnswerTimeReport(runtime);
   const batcher = new AcceptBatcher({
     client,
     cluster: "nodes" in client,
@@ -84,7 +86,10 @@ async function createIngress(runtime: Runtime): Promise<IngressDeps> {
     dedupeHotSeconds: config.dedupeHotSeconds,
     ackReplicas: config.ackReplicas,
     nowMs: () => runtime.clock.nowMs(),
-    onBatch: metrics.onBatch,
+    onBatch(size, waitedMs, error) {
+      metrics.onBatch(size, waitedMs, error);
+      answerTime.add(size, waitedMs);
+    },
   });
   const isTrustedProxy = compileAddressList(config.trustedProxies);
   const deps: AcceptDeps = {

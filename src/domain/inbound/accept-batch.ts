@@ -40,8 +40,8 @@ export interface AcceptBatchOptions {
   /** Replicas that must have the batch before its senders get their 200; 0: none. */
   ackReplicas: number;
   nowMs: () => number;
-  /** Told about each call: requests in it, and the error when it failed. */
-  onBatch: (size: number, error: Error | undefined) => void;
+  /** Told about each call: requests in it, how long the first of them has waited, and the error when it failed. */
+  onBatch: (size: number, waitedMs: number, error: Error | undefined) => void;
 }
 
 interface Waiting {
@@ -74,6 +74,8 @@ const ACK_TIMEOUT_MS = 50;
 /** Requests whose keys one call may touch: a partition on a Cluster, everything elsewhere. */
 interface Lane {
   waiting: Waiting[];
+  /** When the first of `waiting` came, by `performance.now()`. */
+  sinceMs: number;
   scheduled: boolean;
   callsInFlight: number;
 }
@@ -99,6 +101,7 @@ export class AcceptBatcher {
   add(command: AcceptCommand): Promise<AcceptOutcome> {
     const lane = this.#lane(this.#options.cluster ? command.endpoint.partition : 0);
     return new Promise((settle) => {
+      if (lane.waiting.length === 0) lane.sinceMs = performance.now();
       lane.waiting.push({ command, settle });
       this.#schedule(lane);
     });
@@ -107,7 +110,7 @@ export class AcceptBatcher {
   #lane(index: number): Lane {
     let lane = this.#lanes.get(index);
     if (lane === undefined)
-      this.#lanes.set(index, (lane = { waiting: [], scheduled: false, callsInFlight: 0 }));
+      this.#lanes.set(index, (lane = { waiting: [], sinceMs: 0, scheduled: false, callsInFlight: 0 }));
     return lane;
   }
 
@@ -119,7 +122,9 @@ export class AcceptBatcher {
       lane.scheduled = false;
       const batch = lane.waiting.splice(0, BATCH_SIZE_MAX);
       lane.callsInFlight++;
-      void this.#send(lane, groupByPartition(batch)).finally(() => {
+      const { sinceMs } = lane;
+      lane.sinceMs = performance.now();
+      void this.#send(lane, sinceMs, groupByPartition(batch)).finally(() => {
         lane.callsInFlight--;
         this.#schedule(lane);
       });
@@ -127,18 +132,18 @@ export class AcceptBatcher {
     });
   }
 
-  async #send(lane: Lane, byPartition: Map<number, Waiting[]>): Promise<void> {
+  async #send(lane: Lane, sinceMs: number, byPartition: Map<number, Waiting[]>): Promise<void> {
     const ordered = [...byPartition.values()].flat();
     try {
       const { keys, args } = this.#compose(byPartition);
       const { reply, replicas } = await this.#call(keys, args);
-      this.#options.onBatch(ordered.length, undefined);
+      this.#options.onBatch(ordered.length, performance.now() - sinceMs, undefined);
       const safe = replicas >= this.#options.ackReplicas;
       for (let index = 0; index < ordered.length; index++) {
         ordered[index]!.settle(outcomeOf((reply as (number | string)[])[index]!, safe));
       }
     } catch (error) {
-      this.#options.onBatch(ordered.length, error as Error);
+      this.#options.onBatch(ordered.length, performance.now() - sinceMs, error as Error);
       this.#kept = [];
       for (const { settle } of ordered) settle(UNAVAILABLE);
       // Those who waited behind it would wait as long again for the same silence.

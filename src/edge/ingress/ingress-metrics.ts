@@ -12,7 +12,7 @@ import {
 export interface IngressMetrics {
   count(outcome: AcceptOutcomeName): void;
   latency: FastHistogram;
-  onBatch(size: number, error: Error | undefined): void;
+  onBatch(size: number, waitedMs: number, error: Error | undefined): void;
 }
 
 /** Registers the metrics of the accept path. */
@@ -41,7 +41,7 @@ export function createIngressMetrics(registry: Registry): IngressMetrics {
       help: "Time from the request to its answer",
       bounds: LATENCY_BOUNDS_SECONDS,
     }),
-    onBatch: (size, error) => {
+    onBatch: (size, _waitedMs, error) => {
       batchSize.observe(size);
       batches.inc(error === undefined ? "ok" : "error");
     },

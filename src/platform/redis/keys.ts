@@ -192,6 +192,9 @@ export const INCARNATION_KEY = "hub:incarnation";
 export const PARTITIONS_KEY = "hub:partitions";
 
 /** Pub/sub channel on which every process tells its metrics; nothing is stored, because the AOF would keep it all. */
+/** How long senders wait for their answers, in ms; see answer-time.ts. */
+export const ANSWER_TIME_CHANNEL = "hub:answer-time";
+
 export const METRICS_CHANNEL = "hub:metrics";
 
 /** Pub/sub channel of one process to itself, by which it notices that its subscription is dead. */

@@ -1,212 +1,169 @@
-import { readFileSync } from "node:fs";
-import type { Logger } from "../log.ts";
-import type { RedisClient } from "../redis/script.ts";
-
-/** Totals over a topic's streams at one moment. */
-export interface StreamTotals {
-  atMs: number;
-  /** Entries ever added. */
-  added: number;
-  /** Entries there now. */
-  length: number;
-  /** Time that this process has waited for a CPU in all; undefined where the kernel does not tell. */
-  waitedMs: number | undefined;
-}
+import { IdleShare } from "../process/idle-share.ts";
+import { ANSWER_TIME_CHANNEL } from "../redis/keys.ts";
+import { subscribe } from "../redis/subscribe.ts";
+import type { Runtime } from "../runtime.ts";
+import { parseAnswerTime } from "./answer-time.ts";
 
 /**
- * `probe`: processing pauses for one sample, to see whether senders were waiting for the machine.
- * `burst`: it steps aside.
+ * Senders may wait so long on the mean while processing is behind. Lower, and it would give way to what the disk alone
+ * costs (3 to 5 ms) and never catch up.
  */
-export interface BurstState {
-  mode: "calm" | "probe" | "burst";
-  /** Entries a second that processing has managed while webhooks came in; fades slowly. */
-  pacePerSecond: number;
-  /** Entries a second that came in before the latest probe. */
-  arrivalsPerSecond: number;
-  nextProbeMs: number;
-  probeEveryMs: number;
-}
+const TARGET_MS = 7;
 
-/** Long enough to see several of the finisher's batches. */
-const SAMPLE_MS = 250;
+/** With more waiting than this the target grows by the square: what waits has to be processed too. */
+const WAITING_FREE = 100_000;
 
-/** Below this rate of arrivals there is nothing to step aside for. */
-const ARRIVALS_MIN_PER_SECOND = 2_000;
+/** Processing keeps up while less waits than came in during this time, or so little. */
+const KEEPS_UP_SECONDS = 0.7;
+const KEEPS_UP_ENTRIES = 2_000;
 
-/** A fifth more comes in than is processed, and this much waits already: a burst. */
-const BEHIND_RATIO = 1.2;
-const BEHIND_LENGTH = 1_000;
+/** Share of the machine's processor time that is free: below the first processing gives way, above the second never. */
+const IDLE_MIN = 0.08;
+const IDLE_AMPLE = 0.25;
 
-/**
- * Share of the time for which this process waits for a CPU; above it, others may be waiting for this one. A machine
- * that keeps up shows 0.3 to 0.45, one with senders in lockstep 0.5 to 0.8.
- */
-const WAIT_SHARE = 0.5;
+/** Taken where nobody can tell what is free: processing gives way only when it is behind. */
+const IDLE_UNKNOWN = 0.2;
 
-/** So much more comes in while processing pauses: the senders were waiting for it. */
-const PROBE_RATIO = 1.3;
-const PROBE_EVERY_MS = 1_000;
-const PROBE_EVERY_MAX_MS = 15_000;
+/** What processing gives up at a report of strain, and takes back at each other one. */
+const BACK_OFF = 0.7;
+const TAKE_BACK = 1.05;
+const TAKE_BACK_PER_SECOND = 50;
 
-/** So much more than before the latest probe is worth a probe of its own. */
-const PROBE_AGAIN_RATIO = 1.3;
+/** Processing never stands still. */
+const PACE_MIN_PER_SECOND = 500;
 
-/** A pace fades by this share a sample, so that one lucky moment does not count for ever. */
-const PACE_FADE = 0.0025;
+/** A limit so far above what is read holds nobody back, and ends. */
+const ROOM_RATIO = 2;
+const ROOM_PER_SECOND = 5_000;
 
-/** With so much waiting, processing takes its share again, whatever comes in. */
-const LENGTH_MAX = 1_000_000;
+/** Entries that are worth a read; reading and finishing a few at a time costs more than accepting them did. */
+const READ_WORTH = 128;
 
-/** Work goes on in a burst at this share of its pace. */
-const BURST_SHARE = 0.25;
+/** Without a report for so long no sender waits. */
+const SILENCE_MS = 500;
+const SAMPLE_MS = 100;
+
+/** Weight of the newest report in the rates. */
+const READ_WEIGHT = 0.3;
+const ARRIVALS_WEIGHT = 0.1;
 
 /** Wait of a reader that may read nothing in this moment. */
-export const BURST_WAIT_MS = 25;
+export const BURST_WAIT_MS = 10;
 
-/** The state before anything was seen. */
-export const CALM: BurstState = {
-  mode: "calm",
-  pacePerSecond: 0,
-  arrivalsPerSecond: 0,
-  nextProbeMs: 0,
-  probeEveryMs: PROBE_EVERY_MS,
-};
-
-/** The state after a further sample. Pure. */
-export function judgeBurst(state: BurstState, before: StreamTotals, now: StreamTotals): BurstState {
-  const seconds = Math.max(0.001, (now.atMs - before.atMs) / 1000);
-  const arrivals = (now.added - before.added) / seconds;
-  const ended = (now.added - before.added - (now.length - before.length)) / seconds;
-  if (now.length > LENGTH_MAX) return { ...state, mode: "calm" };
-  switch (state.mode) {
-    case "burst":
-      return arrivals > state.pacePerSecond
-        ? state
-        : calmAgain(state, now.atMs + PROBE_EVERY_MS, PROBE_EVERY_MS);
-    case "probe": {
-      // What could be processed is processed: then more may come in because of a pause, but nobody has to wait for it.
-      if (arrivals > PROBE_RATIO * state.arrivalsPerSecond && arrivals > state.pacePerSecond) {
-        return { ...state, mode: "burst" };
-      }
-      return calmAgain(
-        state,
-        now.atMs + state.probeEveryMs,
-        Math.min(PROBE_EVERY_MAX_MS, 2 * state.probeEveryMs),
-      );
-    }
-    case "calm": {
-      const faded = state.pacePerSecond * (1 - PACE_FADE);
-      // Alone with a backlog it is faster than it can be beside the accepting.
-      const seenPace = arrivals > ended / 2 ? ended : 0;
-      const pacePerSecond = Math.max(ARRIVALS_MIN_PER_SECOND, faded, seenPace);
-      const seen = { ...state, pacePerSecond };
-      if (arrivals < ARRIVALS_MIN_PER_SECOND) return seen;
-      const isBehind =
-        arrivals > BEHIND_RATIO * ended && now.length > BEHIND_LENGTH && arrivals > pacePerSecond;
-      if (isBehind) return { ...seen, mode: "burst" };
-      const isDue = now.atMs >= state.nextProbeMs || arrivals > PROBE_AGAIN_RATIO * state.arrivalsPerSecond;
-      return isDue && waitShare(before, now) > WAIT_SHARE
-        ? { ...seen, mode: "probe", arrivalsPerSecond: arrivals }
-        : seen;
-    }
-  }
-}
-
-/** Share of the time between two samples for which this process waited for a CPU; 1 where nobody knows. */
-function waitShare(before: StreamTotals, now: StreamTotals): number {
-  if (before.waitedMs === undefined || now.waitedMs === undefined) return 1;
-  return (now.waitedMs - before.waitedMs) / Math.max(1, now.atMs - before.atMs);
-}
-
-function calmAgain(state: BurstState, nextProbeMs: number, probeEveryMs: number): BurstState {
-  return { ...state, mode: "calm", nextProbeMs, probeEveryMs };
+/** What a machine shows at one moment. */
+export interface Strain {
+  /** Mean wait of the senders for their answers. */
+  waitedMs: number;
+  arrivalsPerSecond: number;
+  /** Entries in the streams. */
+  waiting: number;
+  /** Free share of the processors' time, 0 to 1; undefined where the kernel does not tell. */
+  idleShare: number | undefined;
 }
 
 /**
- * Lets processing step aside on a machine that it shares with edge and Redis: while more comes in than can be processed
- * anyway, every microsecond of it only delays the answers.
+ * Entries a second that may be read after a further report. Pure.
+ *
+ * @param pace.limit as before; Infinity: no limit
+ * @param pace.read entries a second that were read lately
+ */
+export function nextLimit(pace: { limit: number; read: number }, strain: Strain): number {
+  if (isStrained(strain)) {
+    return Math.max(PACE_MIN_PER_SECOND, Math.min(pace.limit, pace.read) * BACK_OFF);
+  }
+  const limit = pace.limit * TAKE_BACK + TAKE_BACK_PER_SECOND;
+  return limit > ROOM_RATIO * pace.read + ROOM_PER_SECOND ? Number.POSITIVE_INFINITY : limit;
+}
+
+/**
+ * Senders wait because of processing: no processor time is free, or little is and processing is behind anyway, so
+ * that giving way only makes what waits wait longer. While it keeps up it holds its pace.
+ */
+function isStrained({ waitedMs, arrivalsPerSecond, waiting, idleShare = IDLE_UNKNOWN }: Strain): boolean {
+  const targetMs = TARGET_MS * Math.max(1, waiting / WAITING_FREE) ** 2;
+  if (waitedMs <= targetMs) return false;
+  const keepsUp = waiting < Math.max(KEEPS_UP_ENTRIES, KEEPS_UP_SECONDS * arrivalsPerSecond);
+  return idleShare < IDLE_MIN || (!keepsUp && idleShare < IDLE_AMPLE);
+}
+
+/**
+ * Lets processing step aside on a machine that it shares with edge and Redis: while senders wait for their answers,
+ * what has been accepted can wait too.
  */
 export class BurstWatch {
-  readonly #client: RedisClient;
+  readonly #runtime: Runtime;
   readonly #streams: readonly string[];
-  readonly #log: Logger;
   readonly #timer: ReturnType<typeof setInterval>;
-  #state = CALM;
-  #last: StreamTotals | undefined;
-  #left = Number.POSITIVE_INFINITY;
+  readonly #idle = new IdleShare();
+  #idleShare: number | undefined;
+  #limit = Number.POSITIVE_INFINITY;
+  /** Entries that may be read at once. */
+  #tokens = 0;
+  /** Entries read since the latest report. */
+  #read = 0;
+  #readPerSecond = 0;
+  #arrivalsPerSecond = 0;
+  #waiting = 0;
+  #reportedMs = 0;
 
-  constructor(client: RedisClient, streams: readonly string[], log: Logger) {
-    this.#client = client;
+  constructor(runtime: Runtime, streams: readonly string[]) {
+    this.#runtime = runtime;
     this.#streams = streams;
-    this.#log = log;
     this.#timer = setInterval(() => void this.#sample(), SAMPLE_MS);
+    const onMessage = (message: string): void => this.#onReport(message);
+    subscribe(runtime, ANSWER_TIME_CHANNEL, { onMessage }).catch((error: unknown) =>
+      runtime.log.warn({ err: error }, "processing does not hear how long senders wait"),
+    );
   }
 
-  /** Entries that may be read until the next sample; Infinity outside a burst. */
+  /** Entries that may be read now; Infinity while nobody has to wait for processing. */
   get allowance(): number {
-    return this.#left;
+    const isFree =
+      this.#limit === Number.POSITIVE_INFINITY || performance.now() - this.#reportedMs > SILENCE_MS;
+    if (isFree) return Number.POSITIVE_INFINITY;
+    return this.#tokens < READ_WORTH ? 0 : this.#tokens;
   }
 
   /** Counts what was read. */
   spend(entries: number): void {
-    this.#left -= entries;
+    this.#read += entries;
+    this.#tokens -= entries;
   }
 
   stop(): void {
     clearInterval(this.#timer);
   }
 
+  #onReport(message: string): void {
+    const { waitedMs, requests } = parseAnswerTime(message);
+    const nowMs = performance.now();
+    const seconds = Math.min(SILENCE_MS, Math.max(1, nowMs - this.#reportedMs)) / 1000;
+    this.#reportedMs = nowMs;
+    this.#readPerSecond += READ_WEIGHT * (this.#read / seconds - this.#readPerSecond);
+    this.#arrivalsPerSecond += ARRIVALS_WEIGHT * (requests / seconds - this.#arrivalsPerSecond);
+    this.#read = 0;
+    this.#limit = nextLimit(
+      { limit: this.#limit, read: this.#readPerSecond },
+      {
+        waitedMs,
+        arrivalsPerSecond: this.#arrivalsPerSecond,
+        waiting: this.#waiting,
+        idleShare: this.#idleShare,
+      },
+    );
+    const isFree = this.#limit === Number.POSITIVE_INFINITY;
+    const most = 2 * READ_WORTH + this.#limit / 10;
+    this.#tokens = isFree ? 0 : Math.min(this.#tokens + this.#limit * seconds, most);
+  }
+
   async #sample(): Promise<void> {
+    this.#idleShare = this.#idle.sample();
+    const { redis } = this.#runtime;
     try {
-      const totals = await this.#totals();
-      if (this.#last !== undefined) this.#judge(this.#last, totals);
-      this.#last = totals;
+      const lengths = await Promise.all(this.#streams.map((key) => redis.xlen(key)));
+      this.#waiting = lengths.reduce((sum, length) => sum + length, 0);
     } catch {
-      // Without figures nobody steps aside.
-      this.#last = undefined;
-      this.#left = Number.POSITIVE_INFINITY;
+      // Redis is away: nothing is read either.
     }
-  }
-
-  #judge(before: StreamTotals, now: StreamTotals): void {
-    const state = judgeBurst(this.#state, before, now);
-    if ((state.mode === "burst") !== (this.#state.mode === "burst")) {
-      const { mode, pacePerSecond } = state;
-      this.#log.info({ mode, pacePerSecond, waiting: now.length }, "a burst of webhooks begins or ends");
-    }
-    this.#state = state;
-    this.#left = this.#share();
-  }
-
-  /** Entries that may be read until the next sample. */
-  #share(): number {
-    const { mode, pacePerSecond } = this.#state;
-
-    if (mode === "calm") return Number.POSITIVE_INFINITY;
-    return mode === "probe" ? 0 : Math.floor((pacePerSecond * BURST_SHARE * SAMPLE_MS) / 1000);
-  }
-
-  async #totals(): Promise<StreamTotals> {
-    const infos = (await Promise.all(
-      this.#streams.map((key) => this.#client.xinfo("STREAM", key)),
-    )) as unknown[][];
-    const sum = (name: string): number =>
-      infos.reduce((total, fields) => total + Number(fields[fields.indexOf(name) + 1]), 0);
-    return {
-      atMs: performance.now(),
-      added: sum("entries-added"),
-      length: sum("length"),
-      waitedMs: cpuWaitMs(),
-    };
-  }
-}
-
-/** Time for which the main thread stood in the run queue; its first number is time on a CPU (kernel: sched-stats). */
-function cpuWaitMs(): number | undefined {
-  try {
-    const [, waitedNs] = readFileSync(`/proc/self/task/${process.pid}/schedstat`, "latin1").split(" ");
-    return Number(waitedNs) / 1e6;
-  } catch {
-    return undefined;
   }
 }
