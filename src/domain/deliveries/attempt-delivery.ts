@@ -6,8 +6,7 @@ import type { Runtime } from "../../platform/runtime.ts";
 import { newId } from "../../platform/uuid.ts";
 import { REDACTED } from "../api-logs/secret-names.ts";
 import type { CompiledSubscription } from "../subscriptions/compiled-subscription.ts";
-import type { JsonataPool } from "../transformations/jsonata-pool.ts";
-import { makePayload } from "./delivery-payload.ts";
+import { makePayload, type PayloadDeps } from "./delivery-payload.ts";
 import type { AttemptFacts, Delivery } from "./delivery-work.ts";
 import type { AttemptOutcome } from "./next-state.ts";
 import { signDelivery } from "./sign-delivery.ts";
@@ -15,11 +14,9 @@ import type { Signable } from "./signature-forms.ts";
 import type { Authorization, SubscriptionAuthorizer } from "./subscription-auth.ts";
 
 /** What attempts need; made once in a process. */
-export interface AttemptDeps {
-  runtime: Runtime;
+export interface AttemptDeps extends PayloadDeps {
   sender: Sender;
   authorizer: SubscriptionAuthorizer;
-  pool: () => JsonataPool;
 }
 
 /** What one attempt came to, and what the lanes learn from it. */
@@ -38,6 +35,8 @@ export interface Attempt {
 /** Nothing was sent, and nothing is counted. */
 export interface NotMade {
   notMadeBecause: string;
+  /** When to ask again, where that is known. */
+  waitMs?: number;
 }
 
 /**
@@ -53,10 +52,12 @@ export async function attemptDelivery(
   mayStart: () => boolean = () => true,
 ): Promise<Attempt | NotMade> {
   const { runtime, sender, authorizer } = deps;
-  const making = makePayload(deps.pool, subscription, delivery.event);
+  const making = makePayload(deps, subscription, delivery.event);
   const payload = making instanceof Promise ? await making : making;
   if (!payload.ok) {
-    if (payload.again) return { notMadeBecause: payload.message };
+    const { again, message, waitMs } = payload;
+    if (again)
+      return waitMs === undefined ? { notMadeBecause: message } : { notMadeBecause: message, waitMs };
     return refusedBefore(subscription, payload.code, payload.message, payload.retryable);
   }
   const { body } = payload;
@@ -65,7 +66,7 @@ export async function attemptDelivery(
     timestampSeconds: Math.floor(runtime.clock.nowMs() / 1000),
     body,
   };
-  const prepared = prepareHeaders(subscription, delivery, signable);
+  const prepared = prepareHeaders(subscription, delivery, signable, payload.contentType);
   if (typeof prepared === "string") return refusedBefore(subscription, "signing_failed", prepared);
   const authorizing = authorizer.authorize(subscription, signable);
   const authorization = authorizing instanceof Promise ? await authorizing : authorizing;
@@ -115,12 +116,13 @@ function prepareHeaders(
   subscription: CompiledSubscription,
   delivery: Delivery,
   signable: Signable,
+  contentType: string,
 ): Record<string, string> | string {
   const { event, replayId, trigger } = delivery;
   const headers: Record<string, string> = {
     "user-agent": "Integration-Hub/1",
     ...subscription.headers,
-    "content-type": subscription.contentType,
+    "content-type": contentType,
     "hub-delivery-id": delivery.id,
     "hub-attempt": String(delivery.attempts + 1),
   };

@@ -256,7 +256,7 @@ export class DeliveryEngine {
       this.#circuits.withdraw(origin);
       this.#giveUpSlot(lane, delivery);
       this.#outcomes.inc("not_made");
-      this.#leave(lane, delivery, { dueMs: nowMs + NOT_MADE_WAIT_MS });
+      this.#leave(lane, delivery, { dueMs: nowMs + (attempt.waitMs ?? NOT_MADE_WAIT_MS) });
       return;
     }
     this.#circuits.end(origin, !attempt.pathFailed, nowMs);

@@ -1,17 +1,32 @@
-import type { JsonataPool } from "../transformations/jsonata-pool.ts";
-import { resolveTemplate } from "../transformations/resolve-template.ts";
+import type { Runtime } from "../../platform/runtime.ts";
 import type { CompiledSubscription } from "../subscriptions/compiled-subscription.ts";
+import { CONTENT_TYPE_DEFAULT } from "../subscriptions/schema.ts";
+import type { JsonataPool } from "../transformations/jsonata-pool.ts";
+import type { ExpressionTemplate, StoredTemplate } from "../transformations/schema.ts";
+import { type ReadyTemplate, templatesOf } from "../transformations/template-cache.ts";
+import { transformDocument } from "../transformations/transform-document.ts";
+import { contentTypeOf } from "../transformations/write-target.ts";
 import type { DeliveryEvent } from "./delivery-work.ts";
 
 /**
- * The body of a delivery, or why there is none. `again`: it was not tried, as the pool is busy or rests the template after
- * time-outs. `retryable`: another attempt may succeed.
+ * The body of a delivery, or why there is none. `again`: it was not tried, as the pool is busy or the template rests or is
+ * switched off; `waitMs` when it may be asked again. `retryable`: another attempt may succeed.
  */
 export type DeliveryPayload =
-  | { ok: true; body: Uint8Array; isStandard: boolean }
-  | { ok: false; again: boolean; retryable: boolean; code: string; message: string };
+  | { ok: true; body: Uint8Array; contentType: string; isStandard: boolean }
+  | { ok: false; again: boolean; waitMs?: number; retryable: boolean; code: string; message: string };
 
-const NOT_TRIED: ReadonlySet<string> = new Set(["transform_busy", "transform_paused"]);
+const NOT_TRIED: ReadonlySet<string> = new Set([
+  "transform_busy",
+  "transform_paused",
+  "transformation_inactive",
+]);
+
+/** What payloads need; made once in a process. */
+export interface PayloadDeps {
+  runtime: Runtime;
+  pool: () => JsonataPool;
+}
 
 /** The payload without a template: `{ "id", "type", "timestamp", "data" }` (Standard Webhooks, "Payload structure"). */
 export function standardPayload(event: DeliveryEvent): Uint8Array {
@@ -24,43 +39,77 @@ export function standardPayload(event: DeliveryEvent): Uint8Array {
 }
 
 /**
- * Makes the body that a subscription gets: the standard payload, or what its template makes of it. A text that a template
- * for another content type than JSON makes is sent as it is, without quotes.
+ * Makes the body that a subscription gets: the standard payload, or what its template makes of it. A text that an
+ * expression for another content type than JSON makes is sent as it is, without quotes.
  */
 export function makePayload(
-  pool: () => JsonataPool,
+  deps: PayloadDeps,
   subscription: CompiledSubscription,
   event: DeliveryEvent,
 ): DeliveryPayload | Promise<DeliveryPayload> {
   const standard = standardPayload(event);
-  const { template } = subscription;
-  if (template === undefined) return { ok: true, body: standard, isStandard: true };
-  return fillTemplate(pool, subscription, template, standard);
+  const { template, contentType } = subscription;
+  if (template === undefined) return { ok: true, body: standard, contentType, isStandard: true };
+  return "expression" in template
+    ? evaluate(deps, subscription, template, standard)
+    : applyTemplate(deps, subscription, template, { event, standard });
 }
 
-async function fillTemplate(
-  pool: () => JsonataPool,
-  subscription: CompiledSubscription,
-  template: NonNullable<CompiledSubscription["template"]>,
+async function evaluate(
+  { pool }: PayloadDeps,
+  { id, contentType }: CompiledSubscription,
+  { expression }: ExpressionTemplate,
   standard: Uint8Array,
 ): Promise<DeliveryPayload> {
-  const resolved = resolveTemplate(template);
-  if (!resolved.ok) {
-    return { ok: false, again: false, retryable: false, code: resolved.code, message: resolved.message };
-  }
-  const outcome = await pool().evaluate({
-    key: subscription.id,
-    expression: resolved.expression,
-    input: Buffer.from(standard).toString(),
-  });
+  const outcome = await pool().evaluate({ key: id, expression, input: Buffer.from(standard).toString() });
   if (!outcome.ok) {
     const { code, message, retryable } = outcome;
     return { ok: false, again: NOT_TRIED.has(code), retryable, code, message };
   }
-  return { ok: true, body: Buffer.from(textOf(outcome.output, subscription.contentType)), isStandard: false };
+  const body = Buffer.from(textOf(outcome.output, contentType));
+  return { ok: true, body, contentType, isStandard: false };
 }
 
 function textOf(output: string, contentType: string): string {
   if (/\bjson\b/i.test(contentType) || !output.startsWith('"')) return output;
   return JSON.parse(output) as string;
+}
+
+/** A template that writes XML, CSV or X12 names the content type, unless the subscription names another one. */
+async function applyTemplate(
+  { runtime }: PayloadDeps,
+  { tenantId, contentType }: CompiledSubscription,
+  wanted: StoredTemplate,
+  { event, standard }: { event: DeliveryEvent; standard: Uint8Array },
+): Promise<DeliveryPayload> {
+  let template: ReadyTemplate | null;
+  try {
+    template = await templatesOf(runtime).find(tenantId, wanted);
+  } catch (error) {
+    const message = `The template cannot be read: ${(error as Error).message}`;
+    return { ok: false, again: true, retryable: true, code: "transformation_unavailable", message };
+  }
+  if (template === null) {
+    const message = `There is no transformation "${wanted.template}" with version ${wanted.version ?? "latest"}`;
+    return { ok: false, again: false, retryable: false, code: "transformation_not_found", message };
+  }
+  const outcome = await transformDocument(
+    runtime,
+    template,
+    { bytes: standard },
+    { values: { eventId: event.id, eventType: event.type } },
+  );
+  if (!outcome.ok) {
+    const { code, message, retryable, retryAfterMs } = outcome;
+    const wait = retryAfterMs === undefined ? {} : { waitMs: retryAfterMs };
+    return { ok: false, again: NOT_TRIED.has(code), ...wait, retryable, code, message };
+  }
+  const { targetFormat, mappingRules } = template;
+  const isOwn = targetFormat !== "JSON" && contentType === CONTENT_TYPE_DEFAULT;
+  return {
+    ok: true,
+    body: outcome.bytes,
+    contentType: isOwn ? contentTypeOf(targetFormat, mappingRules.target) : contentType,
+    isStandard: false,
+  };
 }

@@ -1,6 +1,8 @@
 import type { FieldError } from "../errors.ts";
 import { invalidInput } from "../errors.ts";
 import type { Priority } from "../rate-limit/admission-call.ts";
+import type { StoredTemplate } from "../transformations/schema.ts";
+import { readTemplateOption } from "./template-option.ts";
 
 /** What a caller asks of one call, besides the request itself. */
 export interface CallOptions {
@@ -13,6 +15,10 @@ export interface CallOptions {
   retries?: number;
   /** The provider, or the caller, can tell a repetition: the call may be sent again. */
   idempotencyKey?: string;
+  /** Through which the request's body goes before it is sent. */
+  transformRequest?: StoredTemplate;
+  /** Through which the body of an answer with a 2xx goes. */
+  transformResponse?: StoredTemplate;
   /** Answer 202 at once and do it afterwards. */
   isAsync: boolean;
 }
@@ -44,6 +50,16 @@ export function readCallOptions(headers: Headers): CallOptions {
   const timeoutMs = whole("Hub-Timeout-Ms", 1, TIMEOUT_MAX_MS);
   const queueTimeoutMs = whole("Hub-Queue-Timeout-Ms", 0, TIMEOUT_MAX_MS);
   const retries = whole("Hub-Retries", 0, RETRIES_MAX);
+  const template = (name: string): StoredTemplate | undefined => {
+    const text = headers.get(name);
+    if (text === null) return undefined;
+    const named = readTemplateOption(text);
+    if (named === undefined)
+      faults.push({ path: name, message: "a template's code, with its version behind @ or without one" });
+    return named;
+  };
+  const transformRequest = template("Hub-Transform-Request");
+  const transformResponse = template("Hub-Transform-Response");
   const idempotencyKey = headers.get("idempotency-key") ?? undefined;
   if (idempotencyKey !== undefined && !KEY.test(idempotencyKey))
     faults.push({
@@ -57,6 +73,8 @@ export function readCallOptions(headers: Headers): CallOptions {
     ...(queueTimeoutMs === undefined ? {} : { queueTimeoutMs }),
     ...(retries === undefined ? {} : { retries }),
     ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+    ...(transformRequest === undefined ? {} : { transformRequest }),
+    ...(transformResponse === undefined ? {} : { transformResponse }),
     isAsync: prefersAsync(headers.get("prefer")),
   };
 }

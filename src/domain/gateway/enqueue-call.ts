@@ -6,6 +6,7 @@ import { loadIntegration } from "../integrations/load-integration.ts";
 import { buildUrl } from "../providers/build-url.ts";
 import { newId } from "../../platform/uuid.ts";
 import { insertCall } from "./call-store.ts";
+import { templateOf } from "./call-through-templates.ts";
 import { checkCallable } from "./call-run.ts";
 import type { CallOptions } from "./call-options.ts";
 import { upstreamOf } from "./upstream.ts";
@@ -41,6 +42,8 @@ export async function enqueueCall(
   checkCallable(integration);
   const built = buildUrl(upstreamOf(runtime, integration).baseUrl, input.target);
   if (!built.ok) throw new HubError("path_invalid", `${built.message} (${built.code}).`);
+  await templateOf(ctx, input.options.transformRequest, "Hub-Transform-Request");
+  await templateOf(ctx, input.options.transformResponse, "Hub-Transform-Response");
   const nowMs = runtime.clock.nowMs();
   const id = newId(nowMs);
   await withTenant(ctx, async (tx) => {

@@ -1,4 +1,4 @@
-import { type ErrorCode, HubError } from "../errors.ts";
+import { type ErrorCode, type FieldError, HubError } from "../errors.ts";
 
 /** What a caller is told of a call besides its answer (`Hub-…` headers). */
 export interface CallInfo {
@@ -16,12 +16,19 @@ export interface CallInfo {
 export class GatewayError extends HubError {
   readonly info: CallInfo;
 
-  constructor(code: ErrorCode, detail: string | undefined, info: CallInfo, retryAfterMs?: number) {
-    super(
-      code,
-      detail,
-      retryAfterMs === undefined ? {} : { retryAfterSeconds: Math.max(1, Math.ceil(retryAfterMs / 1_000)) },
-    );
+  constructor(
+    code: ErrorCode,
+    detail: string | undefined,
+    info: CallInfo,
+    retryAfterMs?: number,
+    errors?: readonly FieldError[],
+  ) {
+    super(code, detail, {
+      ...(retryAfterMs === undefined
+        ? {}
+        : { retryAfterSeconds: Math.max(1, Math.ceil(retryAfterMs / 1_000)) }),
+      ...(errors === undefined ? {} : { errors }),
+    });
     this.name = "GatewayError";
     this.info = info;
   }

@@ -3,7 +3,8 @@ import type { Runtime } from "../../platform/runtime.ts";
 import { type Context, SCOPES } from "../context.ts";
 import { type ErrorCode, HubError } from "../errors.ts";
 import { publishHubEvents } from "../events/publish-hub-event.ts";
-import { callProvider, type ProviderAnswer } from "./call-provider.ts";
+import type { ProviderAnswer } from "./call-provider.ts";
+import { callThroughTemplates } from "./call-through-templates.ts";
 import {
   type CallEnd,
   finishCall,
@@ -16,6 +17,7 @@ import { ASYNC_BODY_BYTES_MAX, GATEWAY_CALL_KIND } from "./enqueue-call.ts";
 import { GatewayError } from "./gateway-error.ts";
 import { presentBytes } from "./present-call.ts";
 import { isSafe } from "./retry-policy.ts";
+import { withoutCredential } from "./without-credential.ts";
 
 /** Calls of one process at once. */
 const CONCURRENCY = 16;
@@ -116,9 +118,9 @@ export class CallRunner {
     let info;
     try {
       const { queueTimeoutMs: _patience, ...rest } = options;
-      const answer = await callProvider(ctx, { ...call, body: call.body ?? undefined, options: rest });
+      const answer = await callThroughTemplates(ctx, { ...call, body: call.body ?? undefined, options: rest });
       info = answer.info;
-      const response = await readAnswer(answer);
+      const response = await withoutCredential(ctx, call.integrationId, await readAnswer(answer));
       await finish({ status: "DONE", attempts: info.attempts, logId: info.logId, response });
     } catch (error) {
       const nowMs = runtime.clock.nowMs();

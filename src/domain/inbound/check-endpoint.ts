@@ -3,7 +3,6 @@ import { type Context, type Transaction } from "../context.ts";
 import { type FieldError, invalidInput } from "../errors.ts";
 import { Value } from "@sinclair/typebox/value";
 import { checkTemplate } from "../transformations/check-template.ts";
-import { jsonataPoolOf } from "../transformations/runtime-pool.ts";
 import { TransformTemplate } from "../transformations/schema.ts";
 import { openSecret } from "../vault/open-secret.ts";
 import type { EndpointRow, EndpointValues } from "./endpoint-store.ts";
@@ -20,6 +19,7 @@ type Checked = Pick<
   | "ipWhitelist"
   | "pathGenerated"
   | "transformTemplate"
+  | "handlerType"
 >;
 
 /**
@@ -51,7 +51,9 @@ export async function checkEndpoint(
       else if (stored !== undefined) errors.push(...(await storedSecretFaults(ctx, stored, rule)));
     }
   }
-  errors.push(...(await templateFaults(ctx, endpoint.transformTemplate)));
+  // On the caller's connection, if it holds one: waiting for another would let several callers wait for each other.
+  const joined = stored === undefined ? ctx : { ...ctx, outer: { tx: stored.tx, effects: [] } };
+  errors.push(...(await templateFaults(joined, endpoint)));
   if (errors.length > 0) throw invalidInput(errors);
 }
 
@@ -63,17 +65,24 @@ function addressFaults(list: readonly string[] | null): FieldError[] {
   );
 }
 
-async function templateFaults(ctx: Context, template: unknown): Promise<FieldError[]> {
+async function templateFaults(
+  ctx: Context,
+  { transformTemplate: template, handlerType }: Checked,
+): Promise<FieldError[]> {
   if (template === null) return [];
   if (!Value.Check(TransformTemplate, template)) {
     return [
       {
         path: "/transformTemplate",
-        message: 'must be { "engine": "jsonata", "expression" } or { "template", "version" }',
+        message: 'must be { "engine": "jsonata", "expression" } or { "template", "version"? }',
       },
     ];
   }
-  return checkTemplate(jsonataPoolOf(ctx.runtime), template);
+  return checkTemplate(ctx, template, {
+    ...(handlerType === "CUSTOM"
+      ? {}
+      : { targetFormat: { format: "JSON", because: `the handler ${handlerType}` } }),
+  });
 }
 
 /** Nothing proves the sender, so the address list and a path that nobody guesses have to. */

@@ -90,7 +90,7 @@ const settings = {
   handlerType: HandlerType,
   transformTemplate: Nullable(
     Type.Unknown({
-      description: '`{ "engine": "jsonata", "expression": … }` or `{ "template", "version" }`.',
+      description: '`{ "engine": "jsonata", "expression": … }` or `{ "template", "version" }` (a number or `latest`).',
     }),
   ),
   targetService: Nullable(

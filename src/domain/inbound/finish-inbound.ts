@@ -285,7 +285,7 @@ function receivedEvent({ receipt, integrationId, body, output }: FinishedReceipt
       integrationId,
       eventId: receipt.eventId,
       eventType: receipt.eventType,
-      body: output ?? (isText ? Buffer.from(body).toString("utf8") : null),
+      body: typeof output === "string" ? output : isText ? Buffer.from(body).toString("utf8") : null,
     },
     correlationId: receipt.requestId,
     occurredAt: new Date(timeOfId(receipt.id)),

@@ -37,7 +37,7 @@ export interface FinishedReceipt {
   nextRetryAtMs: number | null;
   errorCode: string | null;
   errorMessage: string | null;
-  /** JSON text that was routed, where a transformation made it. */
-  output: string | null;
+  /** What was routed, where a transformation made it: text where it is UTF-8. */
+  output: string | Uint8Array | null;
   duplicateOf: string | null;
 }

@@ -30,7 +30,7 @@ export interface Verdict {
   status: ReceiptStatus;
   code?: string;
   message?: string;
-  output?: string;
+  output?: string | Uint8Array;
   duplicateOf?: string;
   attemptCount?: number;
   nextRetryAtMs?: number | null;

@@ -60,7 +60,7 @@ export async function insertReceipts(
         ${plain(({ receipt }) => receipt.bodySize)}::text::int[],
         ${plain((one) => (isDropped(one) ? "t" : "f"))}::text::boolean[],
         ${plain((one) => (one.receipt.isLarge && !isDropped(one) ? "t" : "f"))}::text::boolean[],
-        ${byteaArrayText(receipts.map(({ output }) => (output === null ? null : Buffer.from(output))))}::text::bytea[],
+        ${byteaArrayText(receipts.map(({ output }) => (output === null ? null : bytesOf(output))))}::text::bytea[],
         ${quoted(({ receipt }) => receipt.sourceIp)}::text::text[],
         ${quoted(({ receipt }) => text(receipt.requestId))}::text::text[],
         ${plain(({ duplicateOf }) => duplicateOf)}::text::uuid[],
@@ -140,7 +140,7 @@ export async function updateReceipts(
       ${column(dueMs)}::float8[],
       ${column(({ errorCode }) => errorCode)}::text[],
       ${column(({ errorMessage }) => text(errorMessage))}::text[],
-      ${byteaArrayText(column(({ output }) => (output === null ? null : Buffer.from(output))))}::text::bytea[],
+      ${byteaArrayText(column(({ output }) => (output === null ? null : bytesOf(output))))}::text::bytea[],
       ${column(({ targetService }) => targetService)}::text[],
       ${column(({ duplicateOf }) => duplicateOf)}::text[]::uuid[],
       ${column(({ status }) => Number(options.dropProcessedBodies && status === "PROCESSED"))}::int[]
@@ -198,4 +198,8 @@ export async function insertDeadLetters(
       attempts, headers, body, correlation_id
     )
     where not exists (select 1 from dead_letters d where d.receipt_id = given.receipt_id and d.status = 'OPEN')`;
+}
+
+function bytesOf(output: string | Uint8Array): Uint8Array {
+  return typeof output === "string" ? Buffer.from(output) : output;
 }

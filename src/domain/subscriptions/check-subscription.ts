@@ -5,7 +5,6 @@ import type { FieldError } from "../errors.ts";
 import { readEventPattern } from "../events/event-type.ts";
 import { schemaFaults } from "../schema-faults.ts";
 import { checkTemplate } from "../transformations/check-template.ts";
-import { jsonataPoolOf } from "../transformations/runtime-pool.ts";
 import { AUTH_CONFIGS } from "./auth-config.ts";
 import { compileFilter } from "./event-filter.ts";
 import type { SubscriptionValues } from "./store.ts";
@@ -49,7 +48,9 @@ export async function checkSubscription(
     ...headerFaults(subscription.headers),
     ...authFaults(ctx, subscription),
     ...signatureFaults(subscription.signatureForm),
-    ...(transformTemplate === null ? [] : await checkTemplate(jsonataPoolOf(ctx.runtime), transformTemplate)),
+    ...(transformTemplate === null
+      ? []
+      : await checkTemplate(ctx, transformTemplate, { sourceFormat: "JSON" })),
   ];
 }
 

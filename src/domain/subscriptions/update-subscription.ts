@@ -45,7 +45,9 @@ export async function updateSubscription(
     const storedAuth = await openStoredAuth(ctx, tx, current);
     const wanted = { ...current, ...plainChanges(ctx, current, changes) };
     const { authConfig, faults } = wantedAuth({ ...current, authConfig: storedAuth }, wanted, changes);
-    faults.push(...(await checkSubscription(ctx, { ...wanted, authConfig })));
+    // On this connection: each further one that a transaction waits for may be held by another such transaction.
+    const joined = { ...ctx, outer: { tx, effects: [] } };
+    faults.push(...(await checkSubscription(joined, { ...wanted, authConfig })));
     const signing = await judgeSigning(ctx, tx, current, wanted.signatureForm);
     faults.push(...signing.faults);
     if (faults.length > 0) throw invalidInput(faults);

@@ -1,24 +1,76 @@
+import { type Context, withTenant } from "../context.ts";
 import type { FieldError } from "../errors.ts";
-import type { JsonataPool } from "./jsonata-pool.ts";
-import { resolveTemplate } from "./resolve-template.ts";
-import type { TransformTemplate } from "./schema.ts";
+import { jsonataPoolOf } from "./runtime-pool.ts";
+import type { ExpressionTemplate, StoredTemplate, TransformTemplate } from "./schema.ts";
+import { findVersion } from "./store.ts";
+import type { DocumentFormat } from "./transformation-schema.ts";
+
+/** What the place where a template is named asks of it. */
+export interface TemplatePlace {
+  /** JSON pointer of the template in the request body. */
+  at?: string;
+  /** The only source that comes there. */
+  sourceFormat?: DocumentFormat;
+  /** The only target that is understood there, and why. */
+  targetFormat?: { format: DocumentFormat; because: string };
+}
 
 /**
- * Checks a template when an endpoint or a subscription is saved: it must name something, and its expression must
- * compile.
+ * Checks a template when an endpoint or a subscription is saved: an expression must compile; a stored one must exist in
+ * that version, be switched on, and read and write what its place has.
  *
- * @param at JSON pointer of the template in the request body
  * @returns the faults; none when it can be saved
  */
 export async function checkTemplate(
-  pool: JsonataPool,
+  ctx: Context,
   template: TransformTemplate,
-  at = "/transformTemplate",
+  place: TemplatePlace = {},
 ): Promise<FieldError[]> {
-  const resolved = resolveTemplate(template);
-  if (!resolved.ok) return [{ path: at + resolved.path, message: `${resolved.code}: ${resolved.message}` }];
-  const check = await pool.checkExpression(resolved.expression);
+  const at = place.at ?? "/transformTemplate";
+  return "expression" in template
+    ? checkExpression(ctx, template, at)
+    : checkStored(ctx, template, { ...place, at });
+}
+
+async function checkExpression(
+  ctx: Context,
+  { expression }: ExpressionTemplate,
+  at: string,
+): Promise<FieldError[]> {
+  const check = await jsonataPoolOf(ctx.runtime).checkExpression(expression);
   if (check.ok) return [];
   const where = check.position >= 0 ? ` (at character ${check.position})` : "";
   return [{ path: `${at}/expression`, message: check.message + where }];
+}
+
+async function checkStored(
+  ctx: Context,
+  { template, version = "latest" }: StoredTemplate,
+  { at, sourceFormat, targetFormat }: TemplatePlace & { at: string },
+): Promise<FieldError[]> {
+  const number = version === "latest" ? undefined : version;
+  const { newest, row } = await withTenant(ctx, async (tx) => {
+    const found = await findVersion(tx, ctx.tenantId, template, undefined);
+    const named = number === undefined ? found : await findVersion(tx, ctx.tenantId, template, number);
+    return { newest: found, row: named };
+  });
+  if (newest === undefined)
+    return [
+      { path: `${at}/template`, message: `transformation_not_found: there is no template "${template}"` },
+    ];
+  if (row === undefined)
+    return [
+      {
+        path: `${at}/version`,
+        message: `transformation_not_found: "${template}" has no version ${version}; the newest is ${newest.version}`,
+      },
+    ];
+  const faults: FieldError[] = [];
+  const fault = (message: string): number => faults.push({ path: `${at}/template`, message });
+  if (!row.isActive) fault(`transformation_inactive: "${template}" is switched off`);
+  if (sourceFormat !== undefined && row.sourceFormat !== sourceFormat)
+    fault(`reads ${row.sourceFormat}, but ${sourceFormat} comes here`);
+  if (targetFormat !== undefined && row.targetFormat !== targetFormat.format)
+    fault(`writes ${row.targetFormat}, but ${targetFormat.because} needs ${targetFormat.format}`);
+  return faults;
 }

@@ -1,5 +1,6 @@
 import type { Place } from "../../platform/formats/fault.ts";
 import { type Static, Type } from "@sinclair/typebox";
+import type { MappingFault } from "./mapping/mapping-result.ts";
 
 /** Step of a transformation that refused a document. */
 export type DocumentFailureCode =
@@ -28,7 +29,7 @@ export const DocumentFault = Type.Object(
     message: Type.String(),
     source: Type.Optional(Type.String({ description: "JSON pointer into the source." })),
     target: Type.Optional(Type.String({ description: "JSON pointer into the output." })),
-    rule: Type.Optional(Type.String({ description: "JSON pointer into the rules." })),
+    rule: Type.Optional(Type.String({ description: "JSON pointer into the template." })),
     line: Type.Optional(Type.Integer({ description: "Of the source, from 1." })),
     column: Type.Optional(Type.Integer({ description: "Characters, from 1." })),
     offset: Type.Optional(Type.Integer({ description: "Byte of the source, from 0." })),
@@ -86,6 +87,11 @@ export function plainFailure(
 ): DocumentFailure {
   const failure: DocumentFailure = { ok: false, code, message, retryable, faults: [{ code, message }] };
   return retryAfterMs === undefined ? failure : { ...failure, retryAfterMs };
+}
+
+/** Where in a template a fault of its mapping or validation rules lies. */
+export function templatePointer({ rule, part }: Pick<MappingFault, "rule" | "part">): string {
+  return `${part === "validation" ? "/validationRules" : "/mappingRules"}${rule}`;
 }
 
 /** A fault with the line that its pointer leads to. */

@@ -22,7 +22,12 @@ export type ExpressionTemplate = Static<typeof ExpressionTemplate>;
 export const StoredTemplate = Type.Object(
   {
     template: Type.String({ minLength: 1, maxLength: 200, description: "Id or code of the transformation" }),
-    version: Type.Integer({ minimum: 1, description: "Its version" }),
+    version: Type.Optional(
+      Type.Union([Type.Integer({ minimum: 1 }), Type.Literal("latest")], {
+        description:
+          "A version, which never changes, or `latest` (when left out): the newest, as it is made.",
+      }),
+    ),
   },
   { additionalProperties: false },
 );

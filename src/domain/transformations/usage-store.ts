@@ -37,6 +37,12 @@ export async function listTemplateUsers(
     from transformation_versions v join transformation_templates t on t.id = v.template_id
     where v.tenant_id = ${tenantId} and t.deleted_at is null and t.id <> ${template.id}
       and v.sub_templates && ${names}
+    union all
+    select distinct on (p.id) 'edi_partner', p.id::text, p.name,
+      case when jsonb_typeof(used.template -> 'version') = 'number' then (used.template ->> 'version')::integer end
+    from x12_partners p, jsonb_each(case when jsonb_typeof(p.settings -> 'sets') = 'object' then p.settings -> 'sets'
+      else '{}' end) as used(set_code, template)
+    where p.tenant_id = ${tenantId} and p.deleted_at is null and used.template ->> 'template' = any(${names})
     order by kind, id limit ${USERS_MAX}`;
 }
 

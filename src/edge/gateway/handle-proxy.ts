@@ -2,7 +2,8 @@ import type { Server } from "bun";
 import type { Context } from "../../domain/context.ts";
 import { ERRORS, HubError } from "../../domain/errors.ts";
 import { type CallOptions, readCallOptions } from "../../domain/gateway/call-options.ts";
-import { callProvider, type ProviderAnswer } from "../../domain/gateway/call-provider.ts";
+import type { ProviderAnswer } from "../../domain/gateway/call-provider.ts";
+import { callThroughTemplates } from "../../domain/gateway/call-through-templates.ts";
 import { ASYNC_BODY_BYTES_MAX, enqueueCall } from "../../domain/gateway/enqueue-call.ts";
 import { type CallInfo, GatewayError } from "../../domain/gateway/gateway-error.ts";
 import { loggedBytes } from "../../domain/gateway/log-try.ts";
@@ -75,7 +76,7 @@ async function passThrough(
   path: ProxyPath,
   options: CallOptions,
 ): Promise<Response> {
-  const answer = await callProvider(ctx, {
+  const answer = await callThroughTemplates(ctx, {
     ...path,
     method: request.method,
     headers: passedRequestHeaders(request.headers),

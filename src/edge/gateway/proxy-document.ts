@@ -63,6 +63,16 @@ export const PROXY = {
         "Passed on in the provider's own header; with it POST, PUT, PATCH and DELETE may be tried again too.",
         { type: "string", minLength: 1, maxLength: 255 },
       ),
+      header(
+        "Hub-Transform-Request",
+        "`<code>[@<version>]` of a template through which the body goes before it is sent; up to 10 MiB.",
+        { type: "string" },
+      ),
+      header(
+        "Hub-Transform-Response",
+        "`<code>[@<version>]` of a template through which the body of an answer with a 2xx goes; up to 10 MiB.",
+        { type: "string" },
+      ),
       header("Prefer", "`respond-async`: 202 at once, done by a worker.", { type: "string" }),
     ],
   },

@@ -1,0 +1,173 @@
+import { decodeAnswer } from "../../platform/egress/decode-answer.ts";
+import type { Context } from "../context.ts";
+import { HubError, invalidInput } from "../errors.ts";
+import type { DocumentFailure } from "../transformations/document-fault.ts";
+import type { StoredTemplate } from "../transformations/schema.ts";
+import { type ReadyTemplate, templatesOf } from "../transformations/template-cache.ts";
+import { transformDocument } from "../transformations/transform-document.ts";
+import { contentTypeOf } from "../transformations/write-target.ts";
+import { type CallInput, callProvider, type ProviderAnswer } from "./call-provider.ts";
+import { GatewayError } from "./gateway-error.ts";
+import { ReplayableBody } from "./replayable-body.ts";
+import type { CallBody } from "./request-out.ts";
+
+/** Bytes of a body that goes through a template. */
+const TRANSFORMED_BYTES_MAX = 10 * 1024 * 1024;
+
+/** What describes the bytes of a body, and is wrong of others. */
+const OF_THE_BYTES: ReadonlySet<string> = new Set([
+  "content-type",
+  "content-encoding",
+  "content-length",
+  "content-md5",
+  "content-range",
+  "digest",
+  "content-digest",
+  "repr-digest",
+  "etag",
+]);
+
+/**
+ * Calls a provider; the request's body goes through one template before, and the body of an answer with a 2xx through
+ * another one afterwards, where the caller named them.
+ *
+ * @throws HubError as `callProvider`; 413 `body_too_large`; 422 `invalid_input` for a template that there is not, and
+ * `transformation_failed` with every fault of the request's body, which was not sent; 502 `answer_not_transformed` with
+ * those of the answer's; 503 `unavailable` while a template rests
+ */
+export async function callThroughTemplates(ctx: Context, input: CallInput): Promise<ProviderAnswer> {
+  const { transformRequest, transformResponse } = input.options;
+  if (transformRequest === undefined && transformResponse === undefined) return callProvider(ctx, input);
+  const request = await templateOf(ctx, transformRequest, "Hub-Transform-Request");
+  const response = await templateOf(ctx, transformResponse, "Hub-Transform-Response");
+  const sent = request === undefined ? input : await withTransformedBody(ctx, input, request);
+  if (response === undefined) return callProvider(ctx, sent);
+  // An answer in an encoding that the hub cannot undo could not be read.
+  const headers = { ...sent.headers, "accept-encoding": "gzip, deflate, br" };
+  return transformedAnswer(ctx, response, await callProvider(ctx, { ...sent, headers }), input.method);
+}
+
+/**
+ * The template that a header names.
+ *
+ * @throws HubError 422 `invalid_input`
+ */
+export async function templateOf(
+  ctx: Context,
+  wanted: StoredTemplate | undefined,
+  header: string,
+): Promise<ReadyTemplate | undefined> {
+  if (wanted === undefined) return undefined;
+  const template = await templatesOf(ctx.runtime).find(ctx.tenantId, wanted);
+  if (template === null) throw invalidInput([{ path: header, message: "names no template or version" }]);
+  return template;
+}
+
+async function withTransformedBody(
+  ctx: Context,
+  input: CallInput,
+  template: ReadyTemplate,
+): Promise<CallInput> {
+  const bytes = await bytesOf(input.body);
+  if (bytes === undefined || bytes.byteLength === 0) return input;
+  const source = { bytes, charset: charsetOf(input.headers["content-type"]) };
+  const outcome = await transformDocument(ctx.runtime, template, source);
+  if (!outcome.ok) throw refused(outcome);
+  const headers = Object.fromEntries(
+    Object.entries(input.headers).filter(([name]) => !OF_THE_BYTES.has(name)),
+  );
+  headers["content-type"] = contentTypeOf(template.targetFormat, template.mappingRules.target);
+  return { ...input, headers, body: outcome.bytes };
+}
+
+async function bytesOf(body: CallBody): Promise<Uint8Array | undefined> {
+  if (!(body instanceof ReplayableBody)) return body;
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  for (let piece = await body.read(); piece !== undefined; piece = await body.read()) {
+    size += piece.byteLength;
+    if (size > TRANSFORMED_BYTES_MAX)
+      throw new HubError("body_too_large", `At most ${TRANSFORMED_BYTES_MAX} bytes go through a template.`);
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces);
+}
+
+const CHARSET = /;\s*charset\s*=\s*"?([A-Za-z0-9._:-]+)"?/i;
+
+function charsetOf(contentType: string | undefined): string | undefined {
+  return CHARSET.exec(contentType ?? "")?.[1];
+}
+
+/** The request's body does not fit, or its template cannot be used now: nothing was sent. */
+function refused({ code, message, retryable, retryAfterMs, faults }: DocumentFailure): HubError {
+  if (retryable)
+    return new HubError("unavailable", `${code}: ${message}`, {
+      retryAfterSeconds: Math.max(1, Math.ceil((retryAfterMs ?? 1_000) / 1_000)),
+    });
+  return new HubError("transformation_failed", `${code}: ${message}.`, { errors: fieldErrors(faults) });
+}
+
+function fieldErrors(faults: DocumentFailure["faults"]): { path: string; message: string }[] {
+  return faults.map(({ code, message, source, target }) => ({
+    path: source ?? target ?? "",
+    message: `${code}: ${message}`,
+  }));
+}
+
+async function transformedAnswer(
+  ctx: Context,
+  template: ReadyTemplate,
+  answer: ProviderAnswer,
+  method: string,
+): Promise<ProviderAnswer> {
+  const { status, info } = answer;
+  if (status < 200 || status > 299 || status === 204 || status === 205 || method === "HEAD") return answer;
+  const headerOf = (name: string): string | undefined =>
+    answer.headers.find(([known]) => known === name)?.[1];
+  const bytes = await wholeAnswer(answer, headerOf("content-encoding"));
+  if (bytes === undefined)
+    throw new GatewayError(
+      "answer_not_transformed",
+      `The answer has more than ${TRANSFORMED_BYTES_MAX} bytes.`,
+      info,
+    );
+  if (bytes.byteLength === 0) return { ...answer, body: bytes };
+  const source = { bytes, charset: charsetOf(headerOf("content-type")) };
+  const outcome = await transformDocument(ctx.runtime, template, source);
+  if (!outcome.ok) {
+    const { code, message, faults } = outcome;
+    throw new GatewayError(
+      "answer_not_transformed",
+      `${code}: ${message}.`,
+      info,
+      undefined,
+      fieldErrors(faults),
+    );
+  }
+  const headers = answer.headers.filter(([name]) => !OF_THE_BYTES.has(name));
+  headers.push(["content-type", contentTypeOf(template.targetFormat, template.mappingRules.target)]);
+  return { status, headers, body: outcome.bytes, info };
+}
+
+/** The decoded body; undefined when it is too large. */
+async function wholeAnswer(
+  { body }: ProviderAnswer,
+  contentEncoding: string | undefined,
+): Promise<Uint8Array | undefined> {
+  const bytes = body instanceof Uint8Array ? body : await collect(body);
+  if (bytes === undefined || contentEncoding === undefined) return bytes;
+  const { body: decoded, cut } = await decodeAnswer(bytes, contentEncoding, TRANSFORMED_BYTES_MAX);
+  return cut ? undefined : decoded;
+}
+
+async function collect(pieces: AsyncIterableIterator<Uint8Array>): Promise<Uint8Array | undefined> {
+  const kept: Uint8Array[] = [];
+  let size = 0;
+  for await (const piece of pieces) {
+    size += piece.byteLength;
+    if (size > TRANSFORMED_BYTES_MAX) return undefined;
+    kept.push(piece);
+  }
+  return Buffer.concat(kept);
+}

@@ -1,0 +1,126 @@
+import { parentPort } from "node:worker_threads";
+import { compareDocuments, type Difference } from "./compare-documents.ts";
+import type {
+  Comparison,
+  DocumentTasks,
+  FromThread,
+  TaskKind,
+  TestCase,
+  ToThread,
+} from "./document-tasks.ts";
+import { compilePipeline } from "./document-pipeline.ts";
+import type { Pipeline } from "./pipeline.ts";
+import { judgeTest } from "./judge-test.ts";
+import type { Recipe } from "./load-template.ts";
+import type { MapContext } from "./mapping/mapping-result.ts";
+import { readOutput } from "./read-output.ts";
+import { traceDocument } from "./trace-document.ts";
+import type { TransformOutcome } from "./transform-outcome.ts";
+
+/** Compiled recipes by their key. */
+const pipelines = new Map<string, Pipeline>();
+const PIPELINES_MAX = 200;
+
+/** Places where two outputs differ that a comparison tells. */
+const DIFFERENCES_MAX = 20;
+const SHOWN_CHARS_MAX = 1_000;
+
+const asked = new Map<number, (outcome: TransformOutcome) => void>();
+let lastAsked = 0;
+
+/** Expressions are evaluated in the killable processes of the thread's owner. */
+function evaluateJsonata(expression: string, input: string): Promise<TransformOutcome> {
+  return new Promise((resolve) => {
+    const ask = ++lastAsked;
+    asked.set(ask, resolve);
+    post({ ask, expression, input });
+  });
+}
+
+function pipelineOf(recipe: Recipe): Pipeline {
+  const known = recipe.key === undefined ? undefined : pipelines.get(recipe.key);
+  if (known !== undefined) return known;
+  const pipeline = compilePipeline(recipe, { evaluateJsonata });
+  if (recipe.key !== undefined) {
+    if (pipelines.size >= PIPELINES_MAX) pipelines.clear();
+    pipelines.set(recipe.key, pipeline);
+  }
+  return pipeline;
+}
+
+type Handlers = {
+  [K in TaskKind]: (
+    input: DocumentTasks[K]["input"],
+  ) => Promise<DocumentTasks[K]["output"]> | DocumentTasks[K]["output"];
+};
+
+const handlers: Handlers = {
+  transform: ({ recipe, source, context }) => pipelineOf(recipe).transform(source, context),
+  trace: ({ recipe, source, context }) => traceDocument(recipe, { evaluateJsonata }, source, context),
+  async test({ recipe, tests, context }) {
+    const pipeline = pipelineOf(recipe);
+    const results = [];
+    for (const test of tests) {
+      // oxlint-disable-next-line no-await-in-loop -- one document at a time is what a thread does
+      results.push(await runTest(pipeline, recipe, test, context));
+    }
+    return results;
+  },
+  compare,
+};
+
+async function runTest(
+  pipeline: Pipeline,
+  recipe: Recipe,
+  test: TestCase,
+  context: MapContext,
+): Promise<{ passed: boolean; message: string | null }> {
+  const outcome = await pipeline.transform({ bytes: test.input }, context);
+  return judgeTest(recipe, test, outcome);
+}
+
+async function compare(input: DocumentTasks["compare"]["input"]): Promise<Comparison> {
+  const { before, after, source, context } = input;
+  const [one, other] = [pipelineOf(before), pipelineOf(after)];
+  const first = await one.transform(source, context);
+  const second = await other.transform(source, context);
+  if (!first.ok || !second.ok) return { before: first, after: second, differences: [] };
+  const documents = [readOutput(before, first.bytes), readOutput(after, second.bytes)] as const;
+  const differences = compareDocuments(valueOf(documents[0]), valueOf(documents[1]), DIFFERENCES_MAX);
+  return { before: first, after: second, differences: differences.map(shown) };
+}
+
+/** What was written can be read, except where a format is written that it cannot hold; then the message differs. */
+function valueOf(read: ReturnType<typeof readOutput>): unknown {
+  return read.ok ? read.document : read.message;
+}
+
+/** Values as JSON shows them, cut where they are long. */
+function shown({ pointer, before, after }: Difference): Difference {
+  return { pointer, before: shownValue(before), after: shownValue(after) };
+}
+
+function shownValue(value: unknown): unknown {
+  const text = JSON.stringify(value);
+  if (text === undefined) return undefined;
+  return text.length > SHOWN_CHARS_MAX ? `${text.slice(0, SHOWN_CHARS_MAX)}…` : (JSON.parse(text) as unknown);
+}
+
+async function handle(task: Extract<ToThread, { taskId: number }>): Promise<void> {
+  const { taskId, kind, input } = task;
+  try {
+    post({ taskId, output: await handlers[kind](input as never) });
+  } catch (error) {
+    post({ taskId, failure: error instanceof Error ? `${error.message}\n${error.stack}` : String(error) });
+  }
+}
+
+function post(message: FromThread): void {
+  parentPort?.postMessage(message);
+}
+
+parentPort?.on("message", (message: ToThread) => {
+  if ("taskId" in message) return void handle(message);
+  asked.get(message.answerTo)?.(message.outcome);
+  asked.delete(message.answerTo);
+});

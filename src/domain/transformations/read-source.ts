@@ -1,0 +1,63 @@
+import type { FormatFault, Place } from "../../platform/formats/fault.ts";
+import { parseDocument } from "../../platform/formats/parse-document.ts";
+import type { SettingsOf } from "../../platform/formats/settings.ts";
+import { formatFaults, parseX12Document } from "../../platform/x12/parse-x12-document.ts";
+import type { X12SettingsInput } from "../../platform/x12/settings.ts";
+import type { DocumentFormat } from "./transformation-schema.ts";
+
+/** A document as a mapping sees it. */
+export interface ReadDocument {
+  document: unknown;
+  /** Where the value of a pointer stands in the bytes; undefined where that is not known. */
+  place(pointer: string): Place | undefined;
+}
+
+/** A document of X12 holds one for each transaction set. */
+export type ReadOutcome = { ok: true; documents: ReadDocument[] } | { ok: false; faults: FormatFault[] };
+
+/** Bytes up to which a document is read as a whole. */
+export const DOCUMENT_BYTES_MAX = 1_048_576;
+
+type Reader = (bytes: Uint8Array, settings: Readonly<Record<string, unknown>>) => ReadOutcome;
+
+function readTree<F extends "JSON" | "XML" | "CSV">(format: F): Reader {
+  return (bytes, settings) => {
+    const parsed = parseDocument(format, bytes, settings as SettingsOf<F>);
+    return parsed.ok
+      ? { ok: true, documents: [{ document: parsed.document, place: parsed.place }] }
+      : { ok: false, faults: parsed.faults };
+  };
+}
+
+function readX12(bytes: Uint8Array, settings: Readonly<Record<string, unknown>>): ReadOutcome {
+  const { document, sets } = parseX12Document(bytes, settings as X12SettingsInput);
+  const accepted = sets.flatMap(({ input }) => (input === null ? [] : [input]));
+  if (!document.accepted) return { ok: false, faults: formatFaults(document) };
+  if (accepted.length === 0)
+    return {
+      ok: false,
+      faults: [{ code: "no_transaction_set", message: "The document has no transaction set" }],
+    };
+  return { ok: true, documents: accepted.map((input) => ({ document: input, place: () => undefined })) };
+}
+
+const READERS: Readonly<Record<DocumentFormat, Reader>> = {
+  JSON: readTree("JSON"),
+  XML: readTree("XML"),
+  CSV: readTree("CSV"),
+  X12: readX12,
+};
+
+/**
+ * Reads a document of a format.
+ *
+ * @param settings `source` of the mapping rules
+ * @returns faults with their places; never throws on input
+ */
+export function readSource(
+  format: DocumentFormat,
+  bytes: Uint8Array,
+  settings: Readonly<Record<string, unknown>> = {},
+): ReadOutcome {
+  return READERS[format](bytes, settings);
+}

@@ -1,0 +1,100 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { gzipSync } from "node:zlib";
+import { createTransformation } from "../../src/domain/transformations/create-transformation.ts";
+import { startTestGateway, type TestGateway, type TestIntegration } from "../gateway/gateway-fixture.ts";
+import { startTestProvider, type TestProvider } from "../integrations/test-provider.ts";
+
+let hub: TestGateway;
+let provider: TestProvider;
+let integration: TestIntegration;
+beforeAll(async () => {
+  hub = await startTestGateway();
+  provider = startTestProvider();
+  integration = await hub.newIntegration(provider.url);
+  await createTransformation(integration.tenant.ctx, {
+    code: "load-to-xml",
+    name: "Load to XML",
+    sourceFormat: "JSON",
+    targetFormat: "XML",
+    mappingRules: { rules: [{ target: "Load.Id", from: "id", required: true }] },
+  });
+  await createTransformation(integration.tenant.ctx, {
+    code: "csv-to-loads",
+    name: "CSV to loads",
+    sourceFormat: "CSV",
+    targetFormat: "JSON",
+    mappingRules: { rules: [{ target: "loads", from: { each: "$item", do: "id" } }] },
+  });
+}, 60_000);
+afterEach(() => {
+  provider.answer = undefined;
+  provider.seen.length = 0;
+});
+afterAll(async () => {
+  await hub.stop();
+  await provider.stop();
+}, 60_000);
+
+const post = (body: string, headers: Record<string, string>): Promise<Response> =>
+  integration.proxy("/v1/loads", {
+    method: "POST",
+    body,
+    headers: { "content-type": "application/json", ...headers },
+  });
+
+describe("Hub-Transform-Request and Hub-Transform-Response", () => {
+  test("callThroughTemplates() maps the body on its way out and the answer on its way back", async () => {
+    provider.answer = () =>
+      new Response(gzipSync("id,weight\nL-1,10\nL-2,20\n"), {
+        headers: { "content-type": "text/csv", "content-encoding": "gzip", etag: '"7"' },
+      });
+    const answer = await post(JSON.stringify({ id: "L-1" }), {
+      "hub-transform-request": "load-to-xml@1",
+      "hub-transform-response": "csv-to-loads",
+    });
+    expect(answer.status).toBe(200);
+    expect(await answer.json()).toEqual({ loads: ["L-1", "L-2"] });
+    expect(answer.headers.get("content-type")).toBe("application/json");
+    expect(answer.headers.get("etag")).toBeNull();
+    expect(answer.headers.get("content-encoding")).toBeNull();
+    expect(answer.headers.get("hub-log-id")).not.toBeNull();
+    const [seen] = provider.seen;
+    expect(seen!.headers.get("content-type")).toBe("application/xml");
+    expect(seen!.body).toContain("<Load><Id>L-1</Id></Load>");
+    expect([...seen!.headers.keys()].filter((name) => name.startsWith("hub-"))).toEqual([]);
+  });
+
+  test("callThroughTemplates() sends nothing when the body does not fit: 422 with the place", async () => {
+    const answer = await post("{}", { "hub-transform-request": "load-to-xml" });
+    const problem = (await answer.json()) as { code: string; errors: { path: string }[] };
+    expect([answer.status, problem.code]).toEqual([422, "transformation_failed"]);
+    expect(problem.errors[0]).toMatchObject({ message: expect.stringContaining("required_missing") });
+    expect(provider.seen).toHaveLength(0);
+  });
+
+  test("callThroughTemplates() answers 502 when the answer does not fit, and tells its log row", async () => {
+    provider.answer = () => new Response('id,"broken', { headers: { "content-type": "text/csv" } });
+    const answer = await post("{}", { "hub-transform-response": "csv-to-loads" });
+    const problem = (await answer.json()) as { code: string };
+    expect([answer.status, problem.code]).toEqual([502, "answer_not_transformed"]);
+    expect(answer.headers.get("hub-log-id")).not.toBeNull();
+  });
+
+  test("callThroughTemplates() leaves answers of errors as they came", async () => {
+    provider.answer = () => Response.json({ error: "no" }, { status: 404 });
+    const answer = await post("{}", { "hub-transform-response": "csv-to-loads" });
+    expect([answer.status, await answer.json()]).toEqual([404, { error: "no" }]);
+  });
+
+  test.each(["nothing", "load-to-xml@9", "a b", "@1"])("refuse %p before the call", async (name) => {
+    const answer = await post("{}", { "hub-transform-request": name });
+    const problem = (await answer.json()) as { errors: { path: string }[] };
+    expect([answer.status, problem.errors[0]?.path]).toEqual([422, "Hub-Transform-Request"]);
+    expect(provider.seen).toHaveLength(0);
+  });
+
+  test("enqueueCall() refuses a template that there is not before it stores the call", async () => {
+    const answer = await post("{}", { prefer: "respond-async", "hub-transform-response": "nothing" });
+    expect(answer.status).toBe(422);
+  });
+});
