@@ -143,6 +143,11 @@ export class CanaryHub {
     return { status: response.status, text };
   }
 
+  /** Keeps an answer that a browser got for the search. */
+  keepAnswer(text: string): void {
+    this.#answers.push(text);
+  }
+
   async query<Row extends object>(statement: string): Promise<Row[]> {
     const sql = postgres(this.#databaseUrl(), { max: 1 });
     try {

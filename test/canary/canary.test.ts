@@ -3,6 +3,7 @@ import { createHmac } from "node:crypto";
 import { SignJWT } from "jose";
 import { keyManifest, startTestProvider } from "../integrations/test-provider.ts";
 import { CanaryHub, type CallAnswer } from "./canary-hub.ts";
+import { driveOAuth } from "./drive-oauth.ts";
 import { formsOf, search } from "./needles.ts";
 
 const hub = new CanaryHub();
@@ -82,6 +83,7 @@ beforeAll(async () => {
   await driveWebhooks();
   await driveFailures();
   await driveIntegrations();
+  await driveOAuth(hub, { slug, post: json });
   await driveCrash();
   await readEverything();
 }, 120_000);
@@ -311,6 +313,20 @@ describe("canaries", () => {
     expect(counts!["dead"]).toBeGreaterThanOrEqual(1);
     expect(counts!["retrying"]).toBeGreaterThanOrEqual(1);
     expect(counts!["held"]).toBeGreaterThanOrEqual(1);
+  });
+
+  test("the log-in went all its ways, and each left a row", async () => {
+    const [counts] = await hub.query<Record<string, number>>(`
+      select count(*) filter (where path = '/token' and response_status = 200)::int as given,
+             count(*) filter (where path = '/token' and response_status = 400)::int as refused,
+             count(*) filter (where path = '/token' and response_status is null)::int as lost,
+             count(*) filter (where path = '/token/revocation')::int as revoked,
+             count(*) filter (where path = '/api/echo')::int as echoed
+      from api_request_logs`);
+    expect(counts).toEqual({ given: 2, refused: 1, lost: 1, revoked: 1, echoed: 2 });
+    const slots = ["code that was sent", "code_verifier that was sent", "refresh_token that was sent"];
+    slots.push("access_token that came", "refresh_token that came", "state of a log-in", "client secret");
+    for (const slot of slots) expect(hub.canaries.some((canary) => canary.slot === slot)).toBe(true);
   });
 
   test("no secret stands in a log, an answer, a table, the WAL or the AOF, in no form", async () => {

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { createSubscription } from "../../src/domain/subscriptions/create-subscription.ts";
 import { CallRunner } from "../../src/domain/gateway/run-calls.ts";
-import { startTestProvider, type TestProvider } from "../integrations/test-provider.ts";
+import { GOOD_KEY, startTestProvider, type TestProvider } from "../integrations/test-provider.ts";
 import { startTestGateway, type TestGateway, type TestIntegration } from "./gateway-fixture.ts";
 
 let hub: TestGateway;
@@ -34,6 +34,23 @@ async function resultOf({ tenant }: TestIntegration, location: string) {
 }
 
 describe("Prefer: respond-async", () => {
+  test("withoutCredential() takes a credential that the provider repeats out of what is stored, byte by byte", async () => {
+    const made = await hub.newIntegration(provider.url);
+    const around = Buffer.from([0, 255, 254, 128, 10]);
+    provider.answer = () =>
+      new Response(Buffer.concat([around, Buffer.from(`key=${GOOD_KEY};`), around]), {
+        headers: { "x-seen": `Key ${GOOD_KEY}`, "content-type": "application/octet-stream" },
+      });
+    const accepted = await made.proxy("/echo", { headers: ASYNC });
+    runner = new CallRunner(hub.runtime);
+    const result = await resultOf(made, accepted.headers.get("location")!);
+    const { headers, body, bodyEncoding } = result["response"] as Record<string, never>;
+    expect([headers["x-seen"], bodyEncoding]).toEqual(["Key [redacted]", "base64"]);
+    expect(Buffer.from(body, "base64")).toEqual(
+      Buffer.concat([around, Buffer.from("key=[redacted];"), around]),
+    );
+  });
+
   test("enqueueCall() answers 202, and the result is fetched and told of", async () => {
     const made = await hub.newIntegration(provider.url);
     await createSubscription(made.tenant.ctx, {

@@ -41,6 +41,7 @@ export async function startOAuthServer(options: {
   redirectUri: string;
   rotates?: boolean;
   accessSeconds?: number;
+  clientSecret?: string;
 }): Promise<OAuthServer> {
   const listener: Server = createServer();
   await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
@@ -49,7 +50,7 @@ export async function startOAuthServer(options: {
     clients: [
       {
         client_id: CLIENT_ID,
-        client_secret: CLIENT_SECRET,
+        client_secret: options.clientSecret ?? CLIENT_SECRET,
         redirect_uris: [options.redirectUri],
         grant_types: ["authorization_code", "refresh_token", "client_credentials"],
         response_types: ["code"],
@@ -128,8 +129,12 @@ async function answerApi(
       : ((await provider.AccessToken.find(token)) ?? (await provider.ClientCredentials.find(token)));
   ctx.status = access === undefined ? 401 : 200;
   const account = { name: "Acme <Freight>", realm: "r-1", asked: ctx.get("x-account") || null };
-  ctx.body =
-    access === undefined ? { error: "unknown token" } : ctx.path === "/api/accounts" ? accounts : { account };
+  const known: Record<string, unknown> = {
+    "/api/accounts": accounts,
+    // Says again what it was sent, as some do for debugging.
+    "/api/echo": { headers: ctx.headers, text: `seen ${ctx.get("authorization")}`, token },
+  };
+  ctx.body = access === undefined ? { error: "unknown token" } : (known[ctx.path] ?? { account });
 }
 
 /** The server as a provider of the hub. */

@@ -1,5 +1,6 @@
 import type { Runtime } from "../../platform/runtime.ts";
 import { createRedactor, type Redactor } from "../api-logs/redact.ts";
+import { REDACTED } from "../api-logs/secret-names.ts";
 import { type ErrorCode, ERRORS, HubError } from "../errors.ts";
 import type { Credentials, LoadedIntegration } from "../integrations/loaded-integration.ts";
 import { applyAuth, type AuthAdditions } from "../providers/apply-auth.ts";
@@ -29,6 +30,8 @@ export interface Proof {
   redactor: Redactor;
   /** Takes the credential out of a text, and nothing else. */
   hide(text: string): string;
+  /** The same for bytes, whatever they are. */
+  hideIn(bytes: Uint8Array): Uint8Array;
 }
 
 const upstreams = new WeakMap<LoadedIntegration, Upstream>();
@@ -81,7 +84,16 @@ function makeProof({ manifest, auth }: LoadedIntegration, credentials: Credentia
       additions,
       defaults: defaultsOf(manifest, values),
       redactor: createRedactor({ secrets, names: secretNames(manifest, auth) }),
-      hide: (text) => shown.reduce((rest, secret) => rest.replaceAll(secret, "[redacted]"), text),
+      hide: (text) => hidden(text, shown),
+      hideIn: (bytes) => {
+        // One character a byte turns back into the same bytes.
+        const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+        const rest = hidden(
+          text,
+          shown.map((secret) => Buffer.from(secret).toString("latin1")),
+        );
+        return rest === text ? bytes : Buffer.from(rest, "latin1");
+      },
     };
   } catch (error) {
     if (!(error instanceof TemplateError)) throw error;
@@ -89,6 +101,10 @@ function makeProof({ manifest, auth }: LoadedIntegration, credentials: Credentia
       errors: [{ path: `/config/${error.field}`, message: error.message }],
     });
   }
+}
+
+function hidden(text: string, secrets: readonly string[]): string {
+  return secrets.reduce((rest, secret) => rest.replaceAll(secret, REDACTED), text);
 }
 
 /** Names under which secrets stand: of the log-in, and what the manifest says no log may hold. */
