@@ -34,6 +34,33 @@ export async function takeControlNumbers(
   });
 }
 
+/** The last numbers that partners used; 0 for an envelope that was never written. */
+export async function readControlNumbers(
+  tx: Transaction,
+  tenantId: string,
+  partnerIds: readonly string[],
+): Promise<Map<string, Record<Envelope, number>>> {
+  const found = new Map(partnerIds.map((id) => [id, { ISA: 0, GS: 0, ST: 0 }]));
+  const rows = await tx<{ partnerId: string; envelope: Envelope; last: string }[]>`
+    select partner_id as "partnerId", envelope, last_number as last from x12_control_numbers
+    where tenant_id = ${tenantId} and partner_id = any(${partnerIds as string[]}::text[]::uuid[])`;
+  for (const { partnerId, envelope, last } of rows) found.get(partnerId)![envelope] = Number(last);
+  return found;
+}
+
+/** Sets last used numbers, as when a partner was served by another system before. */
+export async function setControlNumbers(
+  tx: Transaction,
+  input: { tenantId: string; partnerId: string; numbers: Partial<Record<Envelope, number>> },
+): Promise<void> {
+  for (const [envelope, last] of Object.entries(input.numbers)) {
+    await tx`
+      insert into x12_control_numbers (tenant_id, partner_id, envelope, last_number)
+      values (${input.tenantId}, ${input.partnerId}, ${envelope}, ${last})
+      on conflict (tenant_id, partner_id, envelope) do update set last_number = excluded.last_number, updated_at = now()`;
+  }
+}
+
 /** What identifies an interchange: ISA05 to ISA08 and ISA13. */
 export interface InterchangeKey {
   sender: { qualifier: string; id: string };

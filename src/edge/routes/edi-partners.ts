@@ -1,0 +1,72 @@
+import { Type } from "@sinclair/typebox";
+import { Elysia } from "elysia";
+import { createPartner } from "../../domain/edi/create-partner.ts";
+import { deletePartner } from "../../domain/edi/delete-partner.ts";
+import { getPartner } from "../../domain/edi/get-partner.ts";
+import { listPartners } from "../../domain/edi/list-partners.ts";
+import { CreatePartnerInput, Partner, UpdatePartnerInput } from "../../domain/edi/partner-schema.ts";
+import { updatePartner } from "../../domain/edi/update-partner.ts";
+import type { Runtime } from "../../platform/runtime.ts";
+import { authenticated } from "../plugins/auth.ts";
+import { problems } from "../problems.ts";
+import { idParams, listOf, listQuery } from "./list-query.ts";
+
+const tags = ["EDI partners"];
+
+/** `/api/v1/edi/partners`: whose X12 documents are read, answered and written, and how. */
+export const ediPartnerRoutes = (runtime: Runtime) =>
+  new Elysia({ name: "edi-partner-routes", prefix: "/api/v1/edi/partners", normalize: false })
+    .use(authenticated(runtime))
+    .get("/", ({ ctx, query }) => listPartners(ctx, query), {
+      query: listQuery({}),
+      response: { 200: listOf(Partner), ...problems() },
+      detail: {
+        tags,
+        summary: "List EDI partners",
+        description: "Scope `transformations:read`. Newest first.",
+      },
+    })
+    .post("/", ({ body, once }) => once(201, body, (ctx) => createPartner(ctx, body)), {
+      body: CreatePartnerInput,
+      response: { 201: Partner, ...problems(409) },
+      detail: {
+        tags,
+        summary: "Add an EDI partner",
+        description:
+          "Scope `transformations:write`. Its documents are recognised by the four interchange ids, which no other partner " +
+          "of the tenant may have (409). `controlNumbers` are the last ones used, where another system served it before.",
+      },
+    })
+    .get("/:id", ({ ctx, params }) => getPartner(ctx, params), {
+      params: idParams,
+      response: { 200: Partner, ...problems(404) },
+      detail: { tags, summary: "Get an EDI partner", description: "Scope `transformations:read`." },
+    })
+    .put("/:id", ({ ctx, params, body }) => updatePartner(ctx, { id: params.id, changes: body }), {
+      params: idParams,
+      body: UpdatePartnerInput,
+      response: { 200: Partner, ...problems(404, 409) },
+      detail: {
+        tags,
+        summary: "Change an EDI partner",
+        description:
+          "Scope `transformations:write`. Fields present are changed, null resets; `settings` are replaced as a whole.",
+      },
+    })
+    .delete(
+      "/:id",
+      async ({ ctx, params, set }) => {
+        await deletePartner(ctx, params);
+        set.status = 204;
+      },
+      {
+        params: idParams,
+        response: { 204: Type.Void(), ...problems(404) },
+        detail: {
+          tags,
+          summary: "Delete an EDI partner",
+          description:
+            "Scope `transformations:write`. Its documents are not recognised any more; what was sent to it stays on record.",
+        },
+      },
+    );
