@@ -41,6 +41,7 @@ export const FORMAT_FAULT_CODES = {
   empty_header: "a column has no name",
   missing_column: "the header lacks a column of the settings",
   unknown_column: "a column that the settings or the header do not have",
+  missing_record_path: "XML has no records without a path in the settings",
   unwritable_value: "a value that the format has no form for",
   unwritable_text: "text that the format or the encoding cannot carry",
   invalid_name: "a name that the format does not allow",

@@ -65,7 +65,7 @@ export class CsvRecords {
     if (cells.length > expected || (cells.length < expected && this.#settings.shortRecords !== "fill")) {
       this.#fault(
         "wrong_cell_count",
-        `The record has ${cells.length} cells instead of ${expected}`,
+        `The number of cells is ${cells.length}, not ${expected}`,
         Math.min(cells.length, expected),
       );
       return undefined;

@@ -67,7 +67,7 @@ export class CsvWriter {
       if (record.length === 0 || (record.length !== this.#cellsExpected && !isShort)) {
         refuse(
           "wrong_cell_count",
-          `The record has ${record.length} cells instead of ${this.#cellsExpected}`,
+          `The number of cells is ${record.length}, not ${this.#cellsExpected}`,
           pointer,
         );
       }

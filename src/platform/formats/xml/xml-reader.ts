@@ -231,8 +231,11 @@ export class XmlReader {
   }
 
   #refuseDoctype(): never {
-    const space = /^\s*/.exec(this.#prolog?.slice(this.#markupEnd) ?? "")?.[0].length ?? 0;
-    this.#fail("doctype_refused", "A document type declaration is not allowed", this.#markupEnd + space);
+    this.#fail(
+      "doctype_refused",
+      "A document type declaration is not allowed",
+      this.#skipSpace(this.#markupEnd),
+    );
   }
 
   #refuseSyntax(parserMessage: string): never {
@@ -244,23 +247,37 @@ export class XmlReader {
     this.#fail("invalid_xml", `The document is not well-formed XML: ${reason}`, index);
   }
 
-  /** The parser stands behind the character at fault; where a whole tag is, its beginning is meant. */
+  /** The parser stands behind the character at fault; what is meant begins earlier: a tag, a reference. */
   #indexOfError(reason: string, position: number): number {
     if (reason.startsWith("unclosed tag")) return this.#open.at(-1)?.at ?? position;
     if (/^(?:unexpected end|document must)/.test(reason)) return position;
-    if (
-      !/^(?:unexpected close|unmatched closing|weird empty|unbound namespace|duplicate attribute|tags may)/.test(
-        reason,
-      )
-    )
-      return position - 1;
-    const opening = this.#chunk.lastIndexOf("<", position - this.#chunkFrom - 1);
-    return opening < 0 ? position - 1 : this.#chunkFrom + opening;
+    const start = ERROR_STARTS.find(([pattern]) => pattern.test(reason))?.[1];
+    if (start === undefined) return position - 1;
+    if (start === "") return this.#skipSpace(this.#markupEnd);
+    const index = this.#chunk.lastIndexOf(start, position - this.#chunkFrom - 1);
+    return index < 0 ? position - 1 : this.#chunkFrom + index;
+  }
+
+  /** Index of the first character from here on that is no white space, as far as it was written last. */
+  #skipSpace(index: number): number {
+    const rest = this.#chunk.slice(Math.max(0, index - this.#chunkFrom));
+    return Math.max(index, this.#chunkFrom) + rest.length - rest.trimStart().length;
   }
 
   #fail(code: FormatFaultCode, message: string, index: number): never {
     throw new FormatError({ code, message }, Math.max(0, index));
   }
 }
+
+/** With what the thing at fault begins, by the parser's words; `""` is text outside the root. */
+const ERROR_STARTS: readonly (readonly [reason: RegExp, start: string])[] = [
+  [
+    /^(?:unexpected close|unmatched closing|weird empty|unbound namespace|duplicate attribute|tags may|documents may)/,
+    "<",
+  ],
+  [/entity/, "&"],
+  [/^the string "]]>"/, "]]>"],
+  [/^text data outside/, ""],
+];
 
 const DOCTYPE = /^\s*<!DOCTYPE/;
