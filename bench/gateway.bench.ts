@@ -1,5 +1,6 @@
 import postgres from "postgres";
 import { insertProvider, keyManifest } from "../test/integrations/test-provider.ts";
+import { deriveRoleUrls } from "../src/platform/postgres/roles.ts";
 import { defineBenchmark } from "./support/benchmark.ts";
 import { wholeNumber } from "./support/command-line.ts";
 import {
@@ -72,7 +73,10 @@ export const gatewayBenchmark = defineBenchmark({
       CREDENTIAL,
     });
     const nginx = await startNginxPeer(provider.baseUrl, CREDENTIAL);
-    const sql = postgres(readServices(hub).databaseUrl, { max: 1, onnotice: () => undefined });
+    const { databaseUrl, encryptionKey } = readServices(hub);
+    // The owner sees no tenant's rows.
+    const { systemUrl } = deriveRoleUrls(databaseUrl, encryptionKey);
+    const sql = postgres(systemUrl, { max: 1, onnotice: () => undefined });
     try {
       const path = `/api/v1/integrations/${crypto.randomUUID()}/proxy/v1/me`;
       const contenders: Contender[] = [
