@@ -6,6 +6,7 @@ import { deriveRoleUrls } from "../platform/postgres/roles.ts";
 import { createRuntime } from "../platform/runtime.ts";
 import { HubError } from "../domain/errors.ts";
 import { storeBuiltInsAt } from "../domain/providers/store-built-ins.ts";
+import { storeSystemTemplatesAt } from "../domain/transformations/store-system-templates.ts";
 import type { Command, Options } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
 import { configTable } from "./config-table.ts";
@@ -46,7 +47,9 @@ async function migrateDatabase(): Promise<{ applied: string[] }> {
     appUrl: databaseAppUrl,
     systemUrl: databaseSystemUrl,
   });
-  await storeBuiltInsAt(databaseSystemUrl ?? deriveRoleUrls(databaseUrl, integrationEncryptionKey).systemUrl);
+  const storeUrl = databaseSystemUrl ?? deriveRoleUrls(databaseUrl, integrationEncryptionKey).systemUrl;
+  await storeBuiltInsAt(storeUrl);
+  await storeSystemTemplatesAt(storeUrl);
   return done;
 }
 

@@ -13,6 +13,7 @@ import { auditLogRoutes } from "./routes/audit-log.ts";
 import { circuitRoutes } from "./routes/circuits.ts";
 import { deadLetterRoutes } from "./routes/dead-letters.ts";
 import { docsRoutes } from "./routes/docs.ts";
+import { ediPartnerRoutes } from "./routes/edi-partners.ts";
 import { eventTypeRoutes } from "./routes/event-types.ts";
 import { eventRoutes } from "./routes/events.ts";
 import { gatewayRoutes } from "./routes/gateway.ts";
@@ -24,6 +25,7 @@ import { providerRoutes } from "./routes/providers.ts";
 import { receiptRoutes } from "./routes/receipts.ts";
 import { serviceRoutes } from "./routes/services.ts";
 import { tenantRoutes } from "./routes/tenants.ts";
+import { transformationRoutes } from "./routes/transformations.ts";
 import { webhookDeliveryRoutes } from "./routes/webhook-deliveries.ts";
 import { webhookEndpointRoutes } from "./routes/webhook-endpoints.ts";
 import { webhookSubscriptionRoutes } from "./routes/webhook-subscriptions.ts";
@@ -59,6 +61,7 @@ export function createApp(runtime: Runtime, ingress?: AcceptDeps) {
     .use(webhookRejectionRoutes(runtime, ingress))
     .use(deadLetterRoutes(runtime))
     .use(serviceRoutes(runtime))
+    .use(ediPartnerRoutes(runtime))
     .use(eventRoutes(runtime))
     .use(eventTypeRoutes(runtime))
     .use(webhookSubscriptionRoutes(runtime))
@@ -68,6 +71,7 @@ export function createApp(runtime: Runtime, ingress?: AcceptDeps) {
     .use(oauthPageRoutes(runtime))
     .use(gatewayRoutes(runtime))
     .use(providerRoutes(runtime))
+    .use(transformationRoutes(runtime))
     .use(apiLogRoutes(runtime))
     .use(docsRoutes(() => createDocument(registered, runtime.config.publicUrl)));
   registered.push(...app.routes);

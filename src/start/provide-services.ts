@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { Config } from "../platform/config.ts";
 import { storeBuiltInsAt } from "../domain/providers/store-built-ins.ts";
+import { storeSystemTemplatesAt } from "../domain/transformations/store-system-templates.ts";
 import { migrate } from "../platform/postgres/migrate.ts";
 import { deriveRoleUrls } from "../platform/postgres/roles.ts";
 import { dockerAnswers, prepareDockerRedis } from "../platform/services/docker-redis.ts";
@@ -45,7 +46,9 @@ export async function provideServices(options: ProvideOptions): Promise<Connecti
     async () => {
       const { databaseAppUrl: appUrl, databaseSystemUrl: systemUrl } = options.config;
       const done = await migrate({ ownerUrl: databaseUrl, encryptionKeys: encryptionKey, appUrl, systemUrl });
-      await storeBuiltInsAt(systemUrl ?? deriveRoleUrls(databaseUrl, encryptionKey).systemUrl);
+      const storeUrl = systemUrl ?? deriveRoleUrls(databaseUrl, encryptionKey).systemUrl;
+      await storeBuiltInsAt(storeUrl);
+      await storeSystemTemplatesAt(storeUrl);
       return done;
     },
     ({ applied }) => (applied.length === 0 ? "up to date" : `${applied.length} migrations applied`),

@@ -4,6 +4,7 @@ import { createRuntime, type Runtime } from "../../src/platform/runtime.ts";
 import { newId } from "../../src/platform/uuid.ts";
 import { type Context, SCOPES, systemContext } from "../../src/domain/context.ts";
 import { storeBuiltIns } from "../../src/domain/providers/store-built-ins.ts";
+import { storeSystemTemplates } from "../../src/domain/transformations/store-system-templates.ts";
 import { createApiKey } from "../../src/domain/tenancy/create-api-key.ts";
 import { createTenant } from "../../src/domain/tenancy/create-tenant.ts";
 import type { CreateApiKeyInput } from "../../src/domain/tenancy/schema.ts";
@@ -62,6 +63,7 @@ export async function startTestApp(
   };
   const runtime = createRuntime(loadConfig(env), "edge", options.clock ? { clock: options.clock } : {});
   await storeBuiltIns(runtime.sqlSystem);
+  await storeSystemTemplates(runtime.sqlSystem);
   const app = createApp(runtime);
 
   async function call(

@@ -1,6 +1,8 @@
 import type { Scope } from "../../src/domain/context.ts";
 import { putEventType } from "../../src/domain/events/put-event-type.ts";
 import { createEndpoint } from "../../src/domain/inbound/create-endpoint.ts";
+import { createPartner } from "../../src/domain/edi/create-partner.ts";
+import { sendDocument } from "../../src/domain/edi/send-document.ts";
 import { createProvider } from "../../src/domain/providers/create-provider.ts";
 import { putService } from "../../src/domain/services/put-service.ts";
 import { rawPlace } from "../../src/domain/inbound/rejections/refused-request.ts";
@@ -8,6 +10,8 @@ import { insertRejections } from "../../src/domain/inbound/rejections/rejection-
 import { sealSecret } from "../../src/domain/vault/seal-secret.ts";
 import { replayDeliveries } from "../../src/domain/deliveries/replay-deliveries.ts";
 import { createSubscription } from "../../src/domain/subscriptions/create-subscription.ts";
+import { createTransformation } from "../../src/domain/transformations/create-transformation.ts";
+import { updateTransformation } from "../../src/domain/transformations/update-transformation.ts";
 import { newId, timeOfId } from "../../src/platform/uuid.ts";
 import { insertProvider, keyManifest } from "../integrations/test-provider.ts";
 import { oauthManifest } from "../oauth/oauth-server.ts";
@@ -222,6 +226,28 @@ const makeDeadLetter: RouteFixture["make"] = async (hub, tenant) => {
   return { id };
 };
 
+const partnerInput = {
+  name: "ACME Freight",
+  isaQualifier: "ZZ",
+  isaId: "ACMEFREIGHT",
+  ownIsaQualifier: "02",
+  ownIsaId: "SCAC",
+};
+
+const makePartner: RouteFixture["make"] = async (_hub, tenant) => ({
+  id: (await createPartner(tenant.ctx, partnerInput)).id,
+});
+
+const documentInput = () => ({
+  sets: [{ ST: { ST01: "990" }, B1: { B101: "SCAC", B102: "L-77", B104: "A" } }],
+});
+
+const makeDocument: RouteFixture["make"] = async (hub, tenant) => {
+  const { id } = (await makePartner(hub, tenant)) as { id: string };
+  const document = await sendDocument(tenant.ctx, { id, body: documentInput() });
+  return { id, documentId: document.id };
+};
+
 const makeService: RouteFixture["make"] = async (_hub, tenant) => {
   const { service } = await putService(tenant.ctx, {
     name: `s-${newId().slice(-12)}`,
@@ -264,6 +290,47 @@ const makeReplay: RouteFixture["make"] = async (_hub, tenant) => {
   const { id: subscriptionId } = await createSubscription(tenant.ctx, subscription());
   const { replayId } = await replayDeliveries(tenant.ctx, { subscriptionId });
   return { id: replayId! };
+};
+
+/** A mapping of one field. */
+const content = () => ({
+  sourceFormat: "JSON" as const,
+  targetFormat: "JSON" as const,
+  mappingRules: { rules: [{ target: "id", from: "id" }] },
+});
+
+const newTemplateCode = (): string => `t-${newId().slice(-12)}`;
+
+const makeTransformation: RouteFixture["make"] = async (_hub, tenant) => ({
+  id: (await createTransformation(tenant.ctx, { ...content(), code: newTemplateCode(), name: "A template" }))
+    .id,
+});
+
+/** A template with two versions. */
+const makeVersions: RouteFixture["make"] = async (hub, tenant) => {
+  const { id } = (await makeTransformation(hub, tenant)) as { id: string };
+  const mappingRules = { rules: [{ target: "number", from: "id" }] };
+  await updateTransformation(tenant.ctx, { id, changes: { mappingRules } });
+  return { id, version: "1" };
+};
+
+/** A template of which a version rests. */
+const makePause: RouteFixture["make"] = async (hub, tenant) => {
+  const { id } = (await makeTransformation(hub, tenant)) as { id: string };
+  await hub.runtime.sqlSystem`
+    insert into transformation_pauses (tenant_id, template_id, version, code, message, failures, pauses, paused_at,
+      paused_until)
+    values (${tenant.id}, ${id}, 1, 'mapping_failed', 'x', 20, 1, now(), now() + interval '1 hour')`;
+  return { id };
+};
+
+/** The endpoint whose receipts the last made shadow run takes: its body names it. */
+let shadowEndpointId = "";
+
+const makeShadow: RouteFixture["make"] = async (hub, tenant) => {
+  const { id } = (await makeEndpoint(hub, tenant)) as { id: string };
+  shadowEndpointId = id;
+  return makeTransformation(hub, tenant);
 };
 
 /** Every operation that needs a credential. The test names those that are missing here. */
@@ -319,6 +386,25 @@ export const ROUTE_FIXTURES: Readonly<Record<string, RouteFixture>> = {
   // Without an object: a name that is free for another tenant is its own to take.
   "PUT /api/v1/services/{name}": { scope: "webhooks:write", body: () => ({ kind: "STREAM" }) },
   "DELETE /api/v1/services/{name}": { scope: "webhooks:write", make: makeService },
+  "GET /api/v1/edi/partners": { scope: "transformations:read" },
+  "POST /api/v1/edi/partners": { scope: "transformations:write", body: () => partnerInput },
+  "GET /api/v1/edi/partners/{id}": { scope: "transformations:read", make: makePartner },
+  "PUT /api/v1/edi/partners/{id}": {
+    scope: "transformations:write",
+    make: makePartner,
+    body: () => ({ name: "ACME" }),
+  },
+  "DELETE /api/v1/edi/partners/{id}": { scope: "transformations:write", make: makePartner },
+  "GET /api/v1/edi/partners/{id}/documents": { scope: "transformations:read", make: makePartner },
+  "POST /api/v1/edi/partners/{id}/documents": {
+    scope: "transformations:write",
+    make: makePartner,
+    body: documentInput,
+  },
+  "GET /api/v1/edi/partners/{id}/documents/{documentId}": {
+    scope: "transformations:read",
+    make: makeDocument,
+  },
   "GET /api/v1/events": { scope: "events:read" },
   "POST /api/v1/events": { scope: "events:publish", body: () => ({ type: "order.created", data: {} }) },
   "GET /api/v1/events/stream": { scope: "events:read" },
@@ -414,4 +500,62 @@ export const ROUTE_FIXTURES: Readonly<Record<string, RouteFixture>> = {
   },
   "DELETE /api/v1/integrations/providers/{code}": { scope: "integrations:write", make: makeProvider },
   "GET /api/v1/integrations/{id}/logs": { scope: "logs:read", make: makeIntegration },
+  "GET /api/v1/transformations": { scope: "transformations:read" },
+  "POST /api/v1/transformations": {
+    scope: "transformations:write",
+    body: () => ({ ...content(), code: newTemplateCode(), name: "x" }),
+  },
+  "GET /api/v1/transformations/{id}": { scope: "transformations:read", make: makeTransformation },
+  "PUT /api/v1/transformations/{id}": {
+    scope: "transformations:write",
+    make: makeTransformation,
+    body: () => ({ name: "y" }),
+  },
+  "DELETE /api/v1/transformations/{id}": { scope: "transformations:write", make: makeTransformation },
+  "POST /api/v1/transformations/{id}/clone": {
+    scope: "transformations:write",
+    make: makeTransformation,
+    body: () => ({ code: newTemplateCode() }),
+  },
+  "POST /api/v1/transformations/{id}/resume": { scope: "transformations:write", make: makePause },
+  "GET /api/v1/transformations/{id}/users": { scope: "transformations:read", make: makeTransformation },
+  "GET /api/v1/transformations/{id}/versions": { scope: "transformations:read", make: makeVersions },
+  "GET /api/v1/transformations/{id}/versions/{version}": {
+    scope: "transformations:read",
+    make: makeVersions,
+  },
+  "POST /api/v1/transformations/{id}/rollback": {
+    scope: "transformations:write",
+    make: makeVersions,
+    body: () => ({ version: 1 }),
+  },
+  "GET /api/v1/transformations/{id}/tests": { scope: "transformations:read", make: makeTransformation },
+  "PUT /api/v1/transformations/{id}/tests": {
+    scope: "transformations:write",
+    make: makeTransformation,
+    body: () => ({ tests: [{ name: "x", input: { id: 1 }, expected: { id: 1 } }] }),
+  },
+  "POST /api/v1/transformations/{id}/tests/run": {
+    scope: "transformations:write",
+    make: makeTransformation,
+    body: () => ({}),
+  },
+  "POST /api/v1/transformations/preview": {
+    scope: "transformations:read",
+    body: () => ({ ...content(), input: { id: 1 } }),
+  },
+  "POST /api/v1/transformations/validate": { scope: "transformations:read", body: content },
+  "POST /api/v1/transformations/suggest": {
+    scope: "transformations:read",
+    body: () => ({ sourceFormat: "JSON", targetFormat: "JSON", source: { id: 1 }, target: { id: 1 } }),
+  },
+  "POST /api/v1/transformations/coverage": {
+    scope: "transformations:read",
+    body: () => ({ ...content(), source: { id: 1 } }),
+  },
+  "POST /api/v1/transformations/{id}/shadow": {
+    scope: "transformations:read",
+    make: makeShadow,
+    body: () => ({ endpointId: shadowEndpointId, candidate: { version: 1 } }),
+  },
 };

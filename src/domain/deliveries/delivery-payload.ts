@@ -1,10 +1,14 @@
 import type { Runtime } from "../../platform/runtime.ts";
+import { EDI_DOCUMENT, X12_CONTENT_TYPE } from "../edi/edi-events.ts";
+import { writeDelivery } from "../edi/write-delivery.ts";
 import type { CompiledSubscription } from "../subscriptions/compiled-subscription.ts";
 import { CONTENT_TYPE_DEFAULT } from "../subscriptions/schema.ts";
 import type { JsonataPool } from "../transformations/jsonata-pool.ts";
 import type { ExpressionTemplate, StoredTemplate } from "../transformations/schema.ts";
 import { type ReadyTemplate, templatesOf } from "../transformations/template-cache.ts";
-import { transformDocument } from "../transformations/transform-document.ts";
+import type { DocumentFailure } from "../transformations/document-fault.ts";
+import type { MapContext } from "../transformations/mapping/mapping-result.ts";
+import { mapDocument, transformDocument } from "../transformations/transform-document.ts";
 import { contentTypeOf } from "../transformations/write-target.ts";
 import type { DeliveryEvent } from "./delivery-work.ts";
 
@@ -21,6 +25,9 @@ const NOT_TRIED: ReadonlySet<string> = new Set([
   "transform_paused",
   "transformation_inactive",
 ]);
+
+/** A subscription of this content type gets X12 documents as they are. */
+const X12_TYPE = /^application\/edi-x12\b/i;
 
 /** What payloads need; made once in a process. */
 export interface PayloadDeps {
@@ -49,6 +56,10 @@ export function makePayload(
 ): DeliveryPayload | Promise<DeliveryPayload> {
   const standard = standardPayload(event);
   const { template, contentType } = subscription;
+  if (event.type === EDI_DOCUMENT && X12_TYPE.test(contentType)) {
+    const { x12 } = JSON.parse(event.data) as { x12: string };
+    return { ok: true, body: Buffer.from(x12), contentType, isStandard: false };
+  }
   if (template === undefined) return { ok: true, body: standard, contentType, isStandard: true };
   return "expression" in template
     ? evaluate(deps, subscription, template, standard)
@@ -78,10 +89,11 @@ function textOf(output: string, contentType: string): string {
 /** A template that writes XML, CSV or X12 names the content type, unless the subscription names another one. */
 async function applyTemplate(
   { runtime }: PayloadDeps,
-  { tenantId, contentType }: CompiledSubscription,
+  subscription: CompiledSubscription,
   wanted: StoredTemplate,
   { event, standard }: { event: DeliveryEvent; standard: Uint8Array },
 ): Promise<DeliveryPayload> {
+  const { tenantId, contentType } = subscription;
   let template: ReadyTemplate | null;
   try {
     template = await templatesOf(runtime).find(tenantId, wanted);
@@ -93,17 +105,11 @@ async function applyTemplate(
     const message = `There is no transformation "${wanted.template}" with version ${wanted.version ?? "latest"}`;
     return { ok: false, again: false, retryable: false, code: "transformation_not_found", message };
   }
-  const outcome = await transformDocument(
-    runtime,
-    template,
-    { bytes: standard },
-    { values: { eventId: event.id, eventType: event.type } },
-  );
-  if (!outcome.ok) {
-    const { code, message, retryable, retryAfterMs } = outcome;
-    const wait = retryAfterMs === undefined ? {} : { waitMs: retryAfterMs };
-    return { ok: false, again: NOT_TRIED.has(code), ...wait, retryable, code, message };
-  }
+  const context = { values: { eventId: event.id, eventType: event.type } };
+  if (template.targetFormat === "X12")
+    return applyX12Template(runtime, subscription, template, { event, standard, context });
+  const outcome = await transformDocument(runtime, template, { bytes: standard }, context);
+  if (!outcome.ok) return failed(outcome);
   const { targetFormat, mappingRules } = template;
   const isOwn = targetFormat !== "JSON" && contentType === CONTENT_TYPE_DEFAULT;
   return {
@@ -112,4 +118,35 @@ async function applyTemplate(
     contentType: isOwn ? contentTypeOf(targetFormat, mappingRules.target) : contentType,
     isStandard: false,
   };
+}
+
+function failed({ code, message, retryable, retryAfterMs }: DocumentFailure): DeliveryPayload {
+  const wait = retryAfterMs === undefined ? {} : { waitMs: retryAfterMs };
+  return { ok: false, again: NOT_TRIED.has(code), ...wait, retryable, code, message };
+}
+
+/** X12 goes out as an interchange of its partner, with the partner's next control numbers. */
+async function applyX12Template(
+  runtime: Runtime,
+  { id, tenantId, contentType }: CompiledSubscription,
+  template: ReadyTemplate,
+  { event, standard, context }: { event: DeliveryEvent; standard: Uint8Array; context: MapContext },
+): Promise<DeliveryPayload> {
+  const mapped = await mapDocument(runtime, template, { bytes: standard }, context);
+  if (!mapped.ok) return failed(mapped);
+  try {
+    const delivery = { tenantId, subscriptionId: id, eventId: event.id, output: mapped.document };
+    const written = await writeDelivery(runtime, delivery);
+    if (!written.ok) return { ...written, again: false, retryable: false };
+    const isDefault = contentType === CONTENT_TYPE_DEFAULT;
+    return {
+      ok: true,
+      body: written.bytes,
+      contentType: isDefault ? X12_CONTENT_TYPE : contentType,
+      isStandard: false,
+    };
+  } catch (error) {
+    const message = `The document cannot be written: ${(error as Error).message}`;
+    return { ok: false, again: true, retryable: true, code: "x12_unavailable", message };
+  }
 }

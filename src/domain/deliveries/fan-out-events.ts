@@ -2,6 +2,7 @@ import { partitionOf } from "../../platform/redis/keys.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import { UnmatchableEvent } from "../subscriptions/event-filter.ts";
 import type { SubscriptionCache, SubscriptionEntry } from "../subscriptions/subscription-cache.ts";
+import { EDI_DOCUMENT } from "../edi/edi-events.ts";
 import type { EventMessage } from "../events/topics.ts";
 import { deliveryIdOf, encodeMember } from "./delivery-id.ts";
 import type { DeliveryEngine } from "./delivery-engine.ts";
@@ -83,12 +84,15 @@ function findSubscriptions(
   data: string,
 ): readonly SubscriptionEntry[] | Promise<readonly SubscriptionEntry[]> {
   let parsed: { value: unknown } | undefined;
-  return subscriptions.matching(tenantId, {
-    id,
-    type,
-    orderingKey,
-    data: () => (parsed ??= { value: JSON.parse(data) as unknown }).value,
-  });
+  const value = (): unknown => (parsed ??= { value: JSON.parse(data) as unknown }).value;
+  const found = subscriptions.matching(tenantId, { id, type, orderingKey, data: value });
+  if (type !== EDI_DOCUMENT) return found;
+  // A partner's settings may name the one subscription that reaches it.
+  const { subscriptionId = null } = value() as { subscriptionId?: string | null };
+  if (subscriptionId === null) return found;
+  const only = (entries: readonly SubscriptionEntry[]) =>
+    entries.filter((entry) => entry.id === subscriptionId);
+  return found instanceof Promise ? found.then(only) : only(found);
 }
 
 function bury({ runtime, finisher }: FanOutDeps, event: ReadEvent, cause: UnmatchableEvent): void {

@@ -10,6 +10,7 @@ const DELIVERY = "5f0c8b1e-7a4d-5c1f-9d2b-6f3a1c0e7b52";
 const EVENT = "0192f1c4-9b02-7d3e-8f41-5a7c9e1b2d33";
 const INTEGRATION = "0192f1c4-7c10-7aa1-b0de-8e4f6a2c1b90";
 const TEMPLATE = "0192f1c4-6e50-7d21-8b3a-2c4d6e8f0a12";
+const PARTNER = "0192f1c4-b1c4-7f23-8dae-2a3b4c5d6e7f";
 const JOB = "0192f1c4-a0b3-7e12-8c9d-1f2e3d4c5b6a";
 
 const integration = { integrationId: INTEGRATION, providerCode: "DAT", name: "DAT production" };
@@ -96,6 +97,35 @@ export const BUILT_IN_TYPES: Readonly<Record<string, BuiltInType>> = {
     origin: "HUB",
     description: "A test send that somebody asked for; it reaches one subscription only.",
     sample: { subscriptionId: SUBSCRIPTION, message: "This is a test." },
+  },
+  "edi.document": {
+    origin: "HUB",
+    description:
+      "An X12 document is to go out to a partner: an acknowledgment, or one that was sent by the API. A subscription with " +
+      "the content type application/edi-x12 gets the document itself.",
+    sample: {
+      documentId: "5f0c8b1e-7a4d-5c1f-9d2b-6f3a1c0e7b52",
+      partnerId: PARTNER,
+      partnerName: "ACME Freight",
+      subscriptionId: null,
+      kind: "ACKNOWLEDGMENT",
+      setCodes: ["997"],
+      interchangeControlNumber: 12,
+      x12: "ISA*00*          *00*          *02*SCAC           *ZZ*ACMEFREIGHT    *261123*1030*U*00401*000000012*0*P*>~…",
+    },
+  },
+  "edi.acknowledged": {
+    origin: "HUB",
+    description: "A partner answered a document of ours by a 997, 999 or TA1.",
+    sample: {
+      documentId: "5f0c8b1e-7a4d-5c1f-9d2b-6f3a1c0e7b52",
+      partnerId: PARTNER,
+      partnerName: "ACME Freight",
+      setCodes: ["990"],
+      interchangeControlNumber: 12,
+      status: "ACCEPTED",
+      answer: { AK9: { AK901: "A", AK902: "1", AK903: "1", AK904: "1" } },
+    },
   },
   "sync.started": {
     origin: "HUB",

@@ -7,13 +7,18 @@ import { finished, type ProcessSink, type Verdict, type Work } from "./inbound-w
 import type { LateDuplicates } from "./late-duplicates.ts";
 import { openEntries, unknownFacts } from "./open-entries.ts";
 import { afterFailure, compileTypeFilter } from "./receipt-state.ts";
-import { type RouteDeps, RouteFailure, routeMessage } from "./route-message.ts";
+import type { RouteDeps } from "./route-deps.ts";
+import { RouteDuplicate, RouteFailure } from "./route-failure.ts";
+import { routeMessage } from "./route-message.ts";
 
 /** What processing needs; made once in a process. */
 export interface ProcessDeps extends RouteDeps {
   endpoints: EndpointCache;
   lateDuplicates: LateDuplicates;
 }
+
+/** What a transformation made is kept with the receipt up to this length; a larger one can be made again. */
+const STORED_OUTPUT_MAX = 256 * 1024;
 
 const typeFilters = new WeakMap<CachedEndpoint, (eventType: string | null) => boolean>();
 
@@ -146,8 +151,9 @@ async function verdictOfRouting(deps: ProcessDeps, work: Work, endpoint: CachedE
   try {
     const output = await routeMessage(deps, work, endpoint);
     const verdict: Verdict = { status: "PROCESSED", attemptCount: attemptsBefore + 1 };
-    return output === undefined ? verdict : { ...verdict, output };
+    return output === undefined || output.length > STORED_OUTPUT_MAX ? verdict : { ...verdict, output };
   } catch (error) {
+    if (error instanceof RouteDuplicate) return { status: "DUPLICATE", duplicateOf: error.duplicateOf };
     const failure = asFailure(error);
     const { config, clock } = deps.runtime;
     const next = afterFailure(

@@ -1,39 +1,17 @@
 import { FairSlots } from "../../platform/egress/fair-slots.ts";
-import type { Runtime } from "../../platform/runtime.ts";
-import { timeOfId } from "../../platform/uuid.ts";
-import { sendToService, type ServiceSender } from "../services/send-to-service.ts";
-import type { JsonataPool } from "../transformations/jsonata-pool.ts";
-import { resolveTemplate } from "../transformations/resolve-template.ts";
 import type { TransformTemplate } from "../transformations/schema.ts";
+import { checkModel, notJson } from "./check-model.ts";
 import { decodeBody } from "./decode-body.ts";
+import { decodeContent } from "./decode-content.ts";
+import { beginsWithIsa, isX12Type } from "./detect-x12.ts";
 import type { CachedEndpoint } from "./endpoint-cache.ts";
+import { handOver } from "./hand-over.ts";
 import type { Work } from "./inbound-work.ts";
 import { loadLargeBody } from "./large-bodies.ts";
-import { validateModel } from "./models/validate-model.ts";
-
-/** What routing needs; made once in a process. */
-export interface RouteDeps {
-  runtime: Runtime;
-  transformations: JsonataPool;
-  sender: ServiceSender;
-}
-
-/** Why a message was not handed over. */
-export class RouteFailure extends Error {
-  constructor(
-    readonly code: string,
-    message: string,
-    readonly retryable: boolean,
-  ) {
-    super(message);
-  }
-}
-
-/** Bytes after decoding of a compressed body: the largest body that any endpoint may take. */
-const DECODED_BYTES_MAX = 25 * 1024 * 1024;
-
-/** Least time that a target gets, also when the steps before it took most of the message's time. */
-const TARGET_TIMEOUT_MIN_MS = 1_000;
+import type { RouteDeps } from "./route-deps.ts";
+import { routeEdi } from "./route-edi.ts";
+import { RouteFailure } from "./route-failure.ts";
+import { DECODED_BYTES_MAX, transformBody, type TransformedBody } from "./transform-body.ts";
 
 /**
  * Messages with a large or a compressed body in work at once, two of them of one endpoint: each may be 25 MiB, so a full
@@ -44,14 +22,14 @@ const heavySlots = new FairSlots(8);
 /**
  * Decodes, transforms, validates and hands over.
  *
- * @returns the transformed document as JSON text, where there is a transformation
+ * @returns the transformed document, as text where it is UTF-8, where there is a transformation
  * @throws RouteFailure; anything else when something that the hub itself needs is away
  */
 export async function routeMessage(
   deps: RouteDeps,
   work: Work,
   endpoint: CachedEndpoint,
-): Promise<string | undefined> {
+): Promise<string | Uint8Array | undefined> {
   if (work.body !== undefined && !isEncoded(work)) return routeBody(deps, work, work.body, endpoint);
   if (work.body === undefined && !needsBody(work, endpoint)) return undefined;
   await heavySlots.acquire(endpoint.id);
@@ -70,11 +48,16 @@ function isEncoded({ facts }: Work): boolean {
 }
 
 function isInspected(work: Work, endpoint: CachedEndpoint): boolean {
-  return endpoint.transformTemplate !== null || endpoint.handlerType !== "CUSTOM" || isEncoded(work);
+  return endpoint.handlerType !== "CUSTOM" || isEncoded(work);
 }
 
 function needsBody(work: Work, endpoint: CachedEndpoint): boolean {
-  return endpoint.targetService !== null || isInspected(work, endpoint);
+  return (
+    endpoint.targetService !== null ||
+    endpoint.transformTemplate !== null ||
+    isX12Type(work.contentType) ||
+    isInspected(work, endpoint)
+  );
 }
 
 async function routeBody(
@@ -82,13 +65,26 @@ async function routeBody(
   work: Work,
   body: Uint8Array,
   endpoint: CachedEndpoint,
-): Promise<string | undefined> {
+): Promise<string | Uint8Array | undefined> {
   const { facts } = work;
   const startedAtMs = performance.now();
+  if (isX12Type(work.contentType) || beginsWithIsa(body)) {
+    const content = await decodeContent(body, facts.headers["content-encoding"], DECODED_BYTES_MAX);
+    if (!content.ok) throw new RouteFailure(content.code, content.message, false);
+    const routed = await routeEdi(deps, work, endpoint, content.bytes);
+    if (routed !== null) return routed;
+  }
   let payload: Uint8Array | string = body;
   let contentType = work.contentType ?? "application/octet-stream";
-  let output: string | undefined;
-  if (isInspected(work, endpoint)) {
+  let transformed: TransformedBody | undefined;
+  if (endpoint.transformTemplate !== null) {
+    transformed = await transformBody(deps, work, body, {
+      key: endpoint.id,
+      template: endpoint.transformTemplate as TransformTemplate,
+    });
+    ({ payload, contentType } = transformed);
+    if (endpoint.handlerType !== "CUSTOM") checkModel(endpoint, documentOf(endpoint, transformed));
+  } else if (isInspected(work, endpoint)) {
     const decoded = await decodeBody({
       bytes: body,
       contentEncoding: facts.headers["content-encoding"],
@@ -97,31 +93,20 @@ async function routeBody(
     });
     if (!decoded.ok) throw new RouteFailure(decoded.code, decoded.message, false);
     if (isEncoded(work)) payload = plainBytes(decoded);
-    if (endpoint.transformTemplate !== null) {
-      output = await transform(deps, endpoint, decoded);
-      payload = output;
-      contentType = "application/json";
+    if (endpoint.handlerType !== "CUSTOM") {
+      if (decoded.kind !== "json" && decoded.kind !== "form") throw notJson(endpoint);
+      checkModel(endpoint, decoded.value);
     }
-    if (endpoint.handlerType !== "CUSTOM") checkModel(endpoint, output, decoded);
   }
-  if (endpoint.targetService === null) return output;
+  const output = transformed?.payload;
   const timeoutMs = deps.runtime.config.webhookTimeoutSeconds * 1000 - (performance.now() - startedAtMs);
-  const sent = await sendToService(deps.sender, {
-    serviceName: endpoint.targetService,
-    timeoutMs: Math.max(TARGET_TIMEOUT_MIN_MS, Math.round(timeoutMs)),
-    message: {
-      id: facts.id,
-      tenantId: facts.tenantId,
-      endpointId: facts.endpointId,
-      type: facts.eventType ?? "",
-      handler: endpoint.handlerType,
-      occurredAt: new Date(timeOfId(facts.id)).toISOString(),
-      traceparent: facts.headers["traceparent"] ?? "",
-      contentType,
-      body: payload,
-    },
+  await handOver(deps.sender, work, endpoint, {
+    id: facts.id,
+    type: facts.eventType ?? "",
+    contentType,
+    body: payload,
+    timeoutMs,
   });
-  if (!sent.ok) throw new RouteFailure(sent.code, sent.message, sent.retryable);
   return output;
 }
 
@@ -132,38 +117,7 @@ function plainBytes(decoded: Decoded): Uint8Array | string {
   return decoded.kind === "empty" ? "" : decoded.text;
 }
 
-async function transform(deps: RouteDeps, endpoint: CachedEndpoint, decoded: Decoded): Promise<string> {
-  if (decoded.kind === "binary")
-    throw new RouteFailure("body_not_text", "A binary body cannot be transformed", false);
-  const template = resolveTemplate(endpoint.transformTemplate as TransformTemplate);
-  if (!template.ok) throw new RouteFailure(template.code, template.message, false);
-  const input =
-    decoded.kind === "empty" ? "null" : decoded.kind === "text" ? JSON.stringify(decoded.text) : decoded.text;
-  const outcome = await deps.transformations.evaluate({
-    key: endpoint.id,
-    expression: template.expression,
-    input,
-  });
-  if (!outcome.ok) throw new RouteFailure(outcome.code, outcome.message, outcome.retryable);
-  return outcome.output;
-}
-
-function checkModel(endpoint: CachedEndpoint, output: string | undefined, decoded: Decoded): void {
-  if (output === undefined && decoded.kind !== "json" && decoded.kind !== "form") {
-    throw new RouteFailure(
-      "body_not_json",
-      `The handler ${endpoint.handlerType} needs JSON, and no transformation makes it`,
-      false,
-    );
-  }
-  const value =
-    output === undefined ? (decoded as { value: unknown }).value : (JSON.parse(output) as unknown);
-  const check = validateModel(endpoint.handlerType, value);
-  if (!check.ok) {
-    throw new RouteFailure(
-      "model_invalid",
-      check.errors.map(({ path, message }) => `${path}: ${message}`).join("; "),
-      false,
-    );
-  }
+function documentOf(endpoint: CachedEndpoint, { payload, isJson }: TransformedBody): unknown {
+  if (!isJson || typeof payload !== "string") throw notJson(endpoint);
+  return JSON.parse(payload);
 }

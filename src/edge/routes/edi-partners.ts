@@ -1,10 +1,14 @@
 import { Type } from "@sinclair/typebox";
 import { Elysia } from "elysia";
+import { EdiDocument, EdiDocumentDetail, SendDocumentInput } from "../../domain/edi/document-schema.ts";
 import { createPartner } from "../../domain/edi/create-partner.ts";
 import { deletePartner } from "../../domain/edi/delete-partner.ts";
+import { getDocument } from "../../domain/edi/get-document.ts";
 import { getPartner } from "../../domain/edi/get-partner.ts";
+import { listDocuments } from "../../domain/edi/list-documents.ts";
 import { listPartners } from "../../domain/edi/list-partners.ts";
 import { CreatePartnerInput, Partner, UpdatePartnerInput } from "../../domain/edi/partner-schema.ts";
+import { sendDocument } from "../../domain/edi/send-document.ts";
 import { updatePartner } from "../../domain/edi/update-partner.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import { authenticated } from "../plugins/auth.ts";
@@ -12,6 +16,11 @@ import { problems } from "../problems.ts";
 import { idParams, listOf, listQuery } from "./list-query.ts";
 
 const tags = ["EDI partners"];
+
+const documentParams = Type.Object({
+  id: Type.String({ format: "uuid" }),
+  documentId: Type.String({ format: "uuid" }),
+});
 
 /** `/api/v1/edi/partners`: whose X12 documents are read, answered and written, and how. */
 export const ediPartnerRoutes = (runtime: Runtime) =>
@@ -69,4 +78,40 @@ export const ediPartnerRoutes = (runtime: Runtime) =>
             "Scope `transformations:write`. Its documents are not recognised any more; what was sent to it stays on record.",
         },
       },
-    );
+    )
+    .get("/:id/documents", ({ ctx, params, query }) => listDocuments(ctx, { ...query, ...params }), {
+      params: idParams,
+      query: listQuery({}),
+      response: { 200: listOf(EdiDocument), ...problems(404) },
+      detail: {
+        tags,
+        summary: "List what was written for a partner",
+        description:
+          "Scope `transformations:read`. Acknowledgments and documents, newest first, with what the partner said of them.",
+      },
+    })
+    .post(
+      "/:id/documents",
+      ({ params, body, once }) => once(201, body, (ctx) => sendDocument(ctx, { ...params, body })),
+      {
+        params: idParams,
+        body: SendDocumentInput,
+        response: { 201: EdiDocumentDetail, ...problems(404, 409) },
+        detail: {
+          tags,
+          summary: "Send X12 to a partner",
+          description:
+            "Scope `transformations:write`. Written with the partner's envelope and next control numbers; an `edi.document` " +
+            "event carries it to the subscriptions.",
+        },
+      },
+    )
+    .get("/:id/documents/:documentId", ({ ctx, params }) => getDocument(ctx, params), {
+      params: documentParams,
+      response: { 200: EdiDocumentDetail, ...problems(404) },
+      detail: {
+        tags,
+        summary: "Get what was written for a partner",
+        description: "Scope `transformations:read`.",
+      },
+    });

@@ -14,8 +14,9 @@ export type X12Envelope = Omit<InterchangeInput, "groups" | "services"> & {
 };
 
 /**
- * Writes what a mapping to X12 made: one set as its readable JSON, or a list of them. `ST.ST01` names the set; ISA, GS, GE
- * and SE, as in the input of a mapping, are the envelope's business and are passed over.
+ * Writes what a mapping to X12 made: one set as its readable JSON, or a list of them. `ST.ST01` names the set, `GS.GS01`
+ * the group of a set that has no table; the rest of ISA, GS, GE and SE is the envelope's business and is passed over,
+ * as is `partner`, by which a mapping names whom the document is for.
  *
  * @returns bytes, or faults whose pointers point into `output`
  */
@@ -26,7 +27,9 @@ export function writeX12Document(output: unknown, envelope: X12Envelope): BytesO
     if (items.length === 0) throw new InputRefusal("input_invalid", "", "There is no set to write");
     const { group, setControlNumber, ...rest } = envelope;
     const sets = items.map((item, index) => readSet(item, list ? `/${index}` : "", setControlNumber + index));
-    return buildInterchange({ ...rest, groups: [{ ...group, sets }] });
+    const { GS01: functionalId } = membersOf(items[0], "GS");
+    const named = typeof functionalId === "string" && functionalId !== "" ? { functionalId } : {};
+    return buildInterchange({ ...rest, groups: [{ ...group, ...named, sets }] });
   });
   if (outcome.ok) return outcome;
   return { ok: false, faults: outcome.faults.map((fault) => placeInOutput(fault, list)) };
@@ -72,7 +75,7 @@ function membersOf(value: unknown, name: string): { [key: string]: unknown } {
 }
 
 function readSet(item: unknown, pointer: string, controlNumber: number): SetInput {
-  const { ISA: _isa, GS: _gs, GE: _ge, ST, SE: _se, ...body } = asObject(item, pointer);
+  const { ISA: _isa, GS: _gs, GE: _ge, ST, SE: _se, partner: _partner, ...body } = asObject(item, pointer);
   const { ST01: code, ST03: guide } = asObject(ST, `${pointer}/ST`);
   if (typeof code !== "string" || !/^[A-Z0-9]{3}$/.test(code)) {
     throw new InputRefusal(
