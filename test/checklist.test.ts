@@ -77,8 +77,13 @@ const CHECKLIST: readonly Line[] = [
     proofs: [
       ["transformations/jsonata-pool.test.ts", "maps a document given as JSON text or as a value"],
       ["transformations/jsonata-pool.test.ts", "stops endless recursion"],
+      ["transformations/templates.test.ts", "creates a template with version 1, whose tests ran"],
+      ["transformations/preview.test.ts", "shows the output, and what each rule did and how long it took"],
+      ["transformations/preview.test.ts", "reads X12 by its readable names"],
+      ["transformations/inbound-flow.test.ts", "maps XML to its handler's model, compressed or not"],
+      ["transformations/outbound-flow.test.ts", "sends %s, signed, with its content type"],
+      ["transformations/gateway-headers.test.ts", "callThroughTemplates() maps the body on its way out"],
     ],
-    open: "templates from and to XML, CSV and X12 belong to the transformation engine",
   },
   {
     section: "Unit Tests",

@@ -165,7 +165,11 @@ describe("an endpoint that names a template", () => {
         ],
       },
     });
-    const endpoint = await makeEndpoint(edge, { targetService, transformTemplate: { template: code } });
+    const endpoint = await makeEndpoint(edge, {
+      targetService,
+      maxBodyBytes: 25 * 1024 * 1024,
+      transformTemplate: { template: code },
+    });
     const rows = Array.from({ length: 60_000 }, (_, index) => `L-${index},${index * 10},${"x".repeat(30)}`);
     const id = await accepted(edge, endpoint.endpointPath, {
       body: `id,weight,note\r\n${rows.join("\r\n")}\r\n`,
@@ -181,7 +185,11 @@ describe("an endpoint that names a template", () => {
       targetFormat: "JSON",
       mappingRules: { rules: [{ target: "a", from: "a" }] },
     });
-    const other = await makeEndpoint(edge, { targetService, transformTemplate: { template: json.code } });
+    const other = await makeEndpoint(edge, {
+      targetService,
+      maxBodyBytes: 25 * 1024 * 1024,
+      transformTemplate: { template: json.code },
+    });
     const large = await accepted(edge, other.endpointPath, {
       body: JSON.stringify({ a: 1, fill: "x".repeat(1_100_000) }),
       headers: { "content-type": "application/json" },

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { Webhook } from "standardwebhooks";
+import { followSubscriptions } from "../../src/domain/events/publish-hub-event.ts";
 import { createTransformation } from "../../src/domain/transformations/create-transformation.ts";
 import { resumeTransformation } from "../../src/domain/transformations/resume-transformation.ts";
 import { updateTransformation } from "../../src/domain/transformations/update-transformation.ts";
@@ -18,6 +19,7 @@ let worker: Awaited<ReturnType<typeof startWorker>>;
 beforeAll(async () => {
   fixture = await startDeliveries();
   worker = await startWorker(fixture);
+  await followSubscriptions(worker.runtime);
 }, 60_000);
 afterAll(async () => {
   await worker.stop();

@@ -1,3 +1,4 @@
+import { timeOfId } from "../../platform/uuid.ts";
 import type { Transaction } from "../context.ts";
 
 /** A receipt as a shadow run needs it. */
@@ -7,8 +8,7 @@ export interface ShadowReceiptRow {
   eventType: string | null;
   contentType: string | null;
   contentEncoding: string | null;
-  /** Null: dropped, empty, or larger than asked for. */
-  body: Uint8Array | null;
+  bodySize: number;
 }
 
 /** An event that was delivered to a subscription; `data` is its JSON text. */
@@ -24,18 +24,29 @@ export async function listShadowReceipts(
   tx: Transaction,
   tenantId: string,
   endpointId: string,
-  range: { limit: number; bytesMax: number },
+  limit: number,
 ): Promise<ShadowReceiptRow[]> {
   return tx<ShadowReceiptRow[]>`
-    select r.id, r.event_id as "eventId", r.event_type as "eventType", r.content_type as "contentType",
-      r.content_encoding as "contentEncoding",
-      case when r.body_size > ${range.bytesMax} then null
-        when r.large_body_id is null then r.body
-        else (select string_agg(l.bytes, ''::bytea order by l.part) from large_bodies l
-          where l.tenant_id = r.tenant_id and l.receipt_id = r.large_body_id) end as body
+    select id, event_id as "eventId", event_type as "eventType", content_type as "contentType",
+      content_encoding as "contentEncoding", body_size as "bodySize"
+    from webhook_receipts
+    where tenant_id = ${tenantId} and endpoint_id = ${endpointId} and status not in ('FILTERED', 'DUPLICATE')
+    order by id desc limit ${limit}`;
+}
+
+/** The body of a receipt as it was received; null when it was dropped, or was empty. */
+export async function getShadowBody(
+  tx: Transaction,
+  tenantId: string,
+  id: string,
+): Promise<Uint8Array | null> {
+  const [row] = await tx<{ body: Uint8Array | null }[]>`
+    select case when r.large_body_id is null then r.body
+      else (select string_agg(l.bytes, ''::bytea order by l.part) from large_bodies l
+        where l.tenant_id = r.tenant_id and l.receipt_id = r.large_body_id) end as body
     from webhook_receipts r
-    where r.tenant_id = ${tenantId} and r.endpoint_id = ${endpointId} and r.status not in ('FILTERED', 'DUPLICATE')
-    order by r.id desc limit ${range.limit}`;
+    where r.tenant_id = ${tenantId} and r.id = ${id} and r.created_at = to_timestamp(${timeOfId(id)}::float8 / 1000)`;
+  return row?.body ?? null;
 }
 
 /** Events of a subscription's latest deliveries, newest first, each once. */

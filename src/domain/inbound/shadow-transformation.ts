@@ -14,6 +14,7 @@ import { getTransformationRow } from "../transformations/store.ts";
 import { RouteFailure } from "./route-failure.ts";
 import {
   findUserTemplate,
+  getShadowBody,
   listShadowEvents,
   listShadowReceipts,
   type ShadowReceiptRow,
@@ -118,9 +119,8 @@ async function* documentsOf(
 ): AsyncGenerator<ShadowDocument> {
   const { tenantId } = ctx;
   if ("endpointId" in user) {
-    const range = { limit, bytesMax: DOCUMENT_BYTES_MAX };
-    const rows = await withTenant(ctx, (tx) => listShadowReceipts(tx, tenantId, user.endpointId, range));
-    for (const row of rows) yield await receiptDocument(row, baseline);
+    const rows = await withTenant(ctx, (tx) => listShadowReceipts(tx, tenantId, user.endpointId, limit));
+    for (const row of rows) yield await receiptDocument(ctx, row, baseline);
     return;
   }
   const events = await withTenant(ctx, (tx) => listShadowEvents(tx, tenantId, user.subscriptionId, limit));
@@ -131,11 +131,15 @@ async function* documentsOf(
   }
 }
 
+/** Bodies are read one by one: all of them together may be more than the process has memory for. */
 async function receiptDocument(
+  ctx: Context,
   row: ShadowReceiptRow,
   { sourceFormat }: LoadedTemplate,
 ): Promise<ShadowDocument> {
-  const { id, body } = row;
+  const { id, bodySize } = row;
+  const body =
+    bodySize > DOCUMENT_BYTES_MAX ? null : await withTenant(ctx, (tx) => getShadowBody(tx, ctx.tenantId, id));
   const context = { values: receiptContext(row) };
   const carrier = {
     contentType: row.contentType ?? undefined,

@@ -1,4 +1,4 @@
-import { type Context, withTenant } from "../context.ts";
+import { type Context, requireScope, withTenant } from "../context.ts";
 import type { FieldError } from "../errors.ts";
 import { settingsFaults } from "./format-settings.ts";
 import { loadSubMappings, type SubMappings } from "./load-template.ts";
@@ -28,12 +28,15 @@ export interface ContentFault extends FieldError {
  *
  * @param code of the template, so that a call that leads back to it is found
  * @returns every fault at once, by JSON pointer into the body, or the content
+ * @throws HubError 403 `forbidden`
  */
 export async function checkContent(
   ctx: Context,
   input: ContentInput,
   code?: string,
 ): Promise<{ ok: true; checked: CheckedContent } | { ok: false; faults: ContentFault[] }> {
+  // Who may save one may have it judged.
+  if (!ctx.actor.scopes.has("transformations:write")) requireScope(ctx, "transformations:read");
   // Rules of an unknown form: every member is looked at before it is used, and checkMapping refuses what is none.
   const content = {
     sourceFormat: input.sourceFormat,

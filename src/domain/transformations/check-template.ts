@@ -1,4 +1,4 @@
-import { type Context, withTenant } from "../context.ts";
+import { type Context, requireScope, withTenant } from "../context.ts";
 import type { FieldError } from "../errors.ts";
 import { jsonataPoolOf } from "./runtime-pool.ts";
 import type { ExpressionTemplate, StoredTemplate, TransformTemplate } from "./schema.ts";
@@ -20,6 +20,7 @@ export interface TemplatePlace {
  * that version, be switched on, and read and write what its place has.
  *
  * @returns the faults; none when it can be saved
+ * @throws HubError 403 `forbidden` for whoever may not save endpoints and subscriptions
  */
 export async function checkTemplate(
   ctx: Context,
@@ -48,6 +49,7 @@ async function checkStored(
   { template, version = "latest" }: StoredTemplate,
   { at, sourceFormat, targetFormat }: TemplatePlace & { at: string },
 ): Promise<FieldError[]> {
+  requireScope(ctx, "webhooks:write");
   const number = version === "latest" ? undefined : version;
   const { newest, row } = await withTenant(ctx, async (tx) => {
     const found = await findVersion(tx, ctx.tenantId, template, undefined);

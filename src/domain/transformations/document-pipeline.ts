@@ -22,7 +22,7 @@ import type { MappedOutcome, Pipeline, PipelineDeps } from "./pipeline.ts";
 import type { ReadDocument } from "./read-source.ts";
 import { readWhole } from "./read-whole.ts";
 import { subTemplateKey } from "./sub-templates.ts";
-import { transformTree } from "./transform-records.ts";
+import { transformRecords } from "./transform-records.ts";
 import { writeTarget } from "./write-target.ts";
 
 /**
@@ -64,7 +64,7 @@ export class DocumentPipeline implements Pipeline {
   }
 
   transform(source: SourceDocument, context: MapContext): DocumentOutcome | Promise<DocumentOutcome> {
-    if (this.recipe.mappingRules.recordPath !== undefined) return transformTree(this, source, context);
+    if (this.recipe.mappingRules.recordPath !== undefined) return transformRecords(this, source, context);
     const mapped = this.mapSource(source, context);
     const write = (one: MappedOutcome): DocumentOutcome => (one.ok ? this.write(one.document, context) : one);
     return mapped instanceof Promise ? mapped.then(write) : write(mapped);

@@ -109,14 +109,22 @@ function shownValue(value: unknown): unknown {
 async function handle(task: Extract<ToThread, { taskId: number }>): Promise<void> {
   const { taskId, kind, input } = task;
   try {
-    post({ taskId, output: await handlers[kind](input as never) });
+    const output = await handlers[kind](input as never);
+    post({ taskId, output }, ownMemory(output));
   } catch (error) {
     post({ taskId, failure: error instanceof Error ? `${error.message}\n${error.stack}` : String(error) });
   }
 }
 
-function post(message: FromThread): void {
-  parentPort?.postMessage(message);
+/** Memory of a written document that moves to the owner instead of being copied. */
+function ownMemory(output: unknown): ArrayBuffer[] {
+  const { bytes } = output as { bytes?: unknown };
+  if (!(bytes instanceof Uint8Array) || bytes.byteLength < bytes.buffer.byteLength) return [];
+  return [bytes.buffer as ArrayBuffer];
+}
+
+function post(message: FromThread, transfer: ArrayBuffer[] = []): void {
+  parentPort?.postMessage(message, transfer);
 }
 
 parentPort?.on("message", (message: ToThread) => {

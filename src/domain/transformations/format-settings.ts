@@ -58,6 +58,8 @@ function recordFaults(
   if (targetFormat === "X12") return [{ path, message: "cannot be used with X12 as the target" }];
   if (sourceFormat === "CSV" && recordPath !== "[*]")
     return [{ path, message: "must be [*] with CSV: its records are the rows" }];
+  if (sourceFormat === "JSON" && !JSON_RECORD_PATH.test(recordPath!))
+    return [{ path, message: "must be names with dots to the list of records, as in data.orders, or [*]" }];
   if (sourceFormat === "XML" && recordPointer(recordPath!) === undefined)
     return [{ path, message: "must be names with dots, from the root to the record, as in orders.order" }];
   if (targetFormat === "XML" && target?.["recordPath"] === undefined)
@@ -70,6 +72,7 @@ function recordFaults(
   return [];
 }
 
+const JSON_RECORD_PATH = /^(?:\[\*\]|[^.[\]*/]+(?:\.[^.[\]*/]+)*(?:\[\*\])?)$/;
 const XML_RECORD_PATH = /^[^.[\]*/]+(?:\.[^.[\]*/]+)+(?:\[\*\])?$/;
 
 /** `orders.order` as the JSON pointer `/orders/order`; undefined where it is no plain path. */

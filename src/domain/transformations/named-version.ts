@@ -1,4 +1,4 @@
-import { type Context, withTenant } from "../context.ts";
+import { type Context, requireScope, withTenant } from "../context.ts";
 import { type FieldError, invalidInput } from "../errors.ts";
 import { checkContent } from "./check-content.ts";
 import { loadTemplate, type SubMappings } from "./load-template.ts";
@@ -22,9 +22,10 @@ const CONTENT_FIELDS = ["sourceFormat", "targetFormat", "mappingRules"] as const
 /**
  * The version that a request names, or carries.
  *
- * @throws HubError 422 `invalid_input` when it is neither, does not exist, or its rules have faults
+ * @throws HubError 403 `forbidden`; 422 `invalid_input` when it is neither, does not exist, or its rules have faults
  */
 export async function namedVersion(ctx: Context, input: VersionInput): Promise<NamedVersion> {
+  requireScope(ctx, "transformations:read");
   const given = [...CONTENT_FIELDS, "validationRules" as const].filter((field) => input[field] !== undefined);
   const { template, version } = input;
   if (template === undefined) return inlineVersion(ctx, input);

@@ -21,7 +21,7 @@ const DEADLINE_MS = 5_000;
 const DEADLINE_PER_BYTE_MS = 2_000 / DOCUMENT_BYTES_MAX;
 
 /** A document that waits for its template asks again at least and at most so often: somebody may have resumed it. */
-const RETRY_AFTER_MS = { min: 1_000, max: 30_000 };
+const RETRY_AFTER_MS = { min: 1_000, max: 10_000 };
 
 const OUTCOMES = ["passed", "failed", "paused"] as const;
 const counters = new WeakMap<Runtime, FastCounter<(typeof OUTCOMES)[number]>>();
