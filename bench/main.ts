@@ -33,6 +33,10 @@ const BENCHMARKS: Readonly<Record<string, { summary: string; load: () => Promise
     summary: "calls out: rate and latency against Elysia + fetch with nothing else, and nginx",
     load: async () => (await import("./gateway.bench.ts")).gatewayBenchmark,
   },
+  transform: {
+    summary: "documents mapped a second: rules, JSONata, X12, streams of CSV and XML",
+    load: async () => (await import("./transform.bench.ts")).transformBenchmark,
+  },
   backlog: {
     summary: "accept rate, memory and drain rate with 1 k to 1 M webhooks waiting",
     load: async () => (await import("./backlog.bench.ts")).backlogBenchmark,

@@ -12,7 +12,7 @@ import { MAP_LIMITS } from "./mapping-result.ts";
 import type { MappingRules } from "./rules.ts";
 import type { JsonataAnswer } from "./scope.ts";
 import { Run, Scope } from "./scope.ts";
-import { LimitFault } from "./value-fault.ts";
+import { ValueFault } from "./value-fault.ts";
 import type { Evaluate } from "./walk-path.ts";
 
 /** Rules that cannot be used; `checkMapping` finds the same faults before they are saved. */
@@ -88,7 +88,7 @@ function pass(evaluate: Evaluate, document: unknown, context: MapContext, run: R
       });
     if (run.faults.length === 0) return { ok: true, document: mapped };
   } catch (error) {
-    if (error instanceof LimitFault) run.report(error, undefined, scope);
+    if (error instanceof ValueFault) run.report(error, undefined, scope);
     // Texts and stacks that outgrow the engine itself.
     else if (error instanceof RangeError)
       run.report({ code: "output_too_large", message: "The mapping outgrows its memory" }, undefined, scope);

@@ -10,12 +10,15 @@ import type { TargetStep } from "./path.ts";
 import { parseTarget } from "./path.ts";
 import type { MappingRule } from "./rules.ts";
 import { mappingForms } from "./rules.ts";
-import type { Scope } from "./scope.ts";
+import type { Scope, Site } from "./scope.ts";
 import { targetPointer } from "./scope.ts";
 import { ValueFault } from "./value-fault.ts";
 import type { Evaluate } from "./walk-path.ts";
 
 const ruleForm = mappingForms(Type.Unknown()).rule;
+
+/** What a place counts besides its name and its text: quotes, signs, the digits of a number. */
+const PLACE_CHARS = 8;
 
 /** Values of one rule that a trace keeps. */
 const TRACED_VALUES_MAX = 20;
@@ -61,7 +64,7 @@ export function compileRules(
   }
   if (root.rule !== undefined) return root.rule.evaluate;
   if (isMerge) {
-    const merge = mergeInto(root, place.outputDepth);
+    const merge = mergeInto(root);
     return (scope) => {
       const value = base.evaluate(scope);
       if (value !== undefined && value !== null && !isDocumentObject(value))
@@ -71,7 +74,7 @@ export function compileRules(
       return merged;
     };
   }
-  const build = buildTarget(root, place.outputDepth);
+  const build = buildTarget(root);
   return base === "always" ? (scope) => build(scope) ?? {} : build;
 }
 
@@ -141,39 +144,55 @@ function compileRule(
     target: [...at.target, ...steps],
     outputDepth: at.outputDepth + steps.length,
   };
-  const inner = (name: "from" | "when" | "default"): Compiled | undefined =>
+  const part = (name: "from" | "when" | "default"): Compiled | undefined =>
     rule[name] === undefined ? undefined : compiler.expression(rule[name], within(place, name));
-  const [from, when, otherwise] = [inner("from"), inner("when"), inner("default")];
+  const [from, when, otherwise] = [part("from"), part("when"), part("default")];
   const isBlank = blankTest(rule.blank);
   const isRequired = rule.required === true;
   const site = siteOf(place, from?.path ?? otherwise?.path);
   const depth = place.outputDepth;
-  const nameChars = steps.reduce<number>(
-    (sum, step) => sum + (typeof step === "string" ? step.length + 3 : 1),
-    0,
-  );
-  const evaluate: Evaluate = (scope) => {
-    const { run } = scope;
+  const judged = (scope: Scope): unknown => {
+    if (when !== undefined && !truthOf(when.evaluate(scope))) return undefined;
+    const given = from?.evaluate(scope);
+    if (!isBlank(given)) return count(given, from, scope, depth);
+    const fallback = otherwise?.evaluate(scope);
+    if (fallback === undefined && isRequired)
+      throw new ValueFault("required_missing", "There is no value for a place that must have one");
+    return count(fallback, otherwise, scope, depth);
+  };
+  const isPlain = from !== undefined && when === undefined && otherwise === undefined;
+  const evaluate =
+    isPlain && !isRequired && rule.blank === undefined
+      ? movingRule(from, site, depth)
+      : (scope: Scope): unknown => {
+          try {
+            return judged(scope);
+          } catch (error) {
+            return settle(error, site, scope);
+          }
+        };
+  return compiler.traces === undefined ? evaluate : traced(compiler.traces, evaluate, site);
+}
+
+/** The most frequent rules: a value goes to a place, whatever it is. */
+function movingRule({ evaluate, emits }: Compiled, site: Site, depth: number): Evaluate {
+  return (scope) => {
     try {
-      if (when !== undefined && !truthOf(when.evaluate(scope))) return undefined;
-      let value = from?.evaluate(scope);
-      let isEmitted = from?.emits === true;
-      if (isBlank(value)) {
-        value = otherwise?.evaluate(scope);
-        isEmitted = otherwise?.emits === true;
-        if (value === undefined) {
-          if (isRequired)
-            throw new ValueFault("required_missing", "There is no value for a place that must have one");
-          return undefined;
-        }
-      }
-      run.emit(isEmitted ? undefined : value, depth, nameChars);
+      const value = evaluate(scope);
+      if (typeof value === "string") scope.run.emitText(value);
+      else if (!emits && typeof value === "object" && value !== null) scope.run.emitTree(value, depth);
       return value;
     } catch (error) {
       return settle(error, site, scope);
     }
   };
-  return compiler.traces === undefined ? evaluate : traced(compiler.traces, evaluate, site);
+}
+
+/** Counts a value for the limits of the output; its place is counted with its object. */
+function count(value: unknown, from: Compiled | undefined, { run }: Scope, depth: number): unknown {
+  if (typeof value === "string") run.emitText(value);
+  else if (typeof value === "object" && value !== null && from?.emits !== true) run.emitTree(value, depth);
+  return value;
 }
 
 /** Keeps what the rule gave, and how long it took. */
@@ -200,40 +219,39 @@ function traced(
 }
 
 /** Builds an object or list of what the rules below a place give; undefined when that is nothing. */
-function buildTarget(target: Target, depth: number): Evaluate {
+function buildTarget(target: Target): Evaluate {
   if (target.rule !== undefined) return target.rule.evaluate;
-  const members = [...target.members].map(([name, member]) => ({
-    name,
-    build: buildTarget(member, depth + 1),
-  }));
+  const members = [...target.members].map(([name, member]) => ({ name, build: buildTarget(member) }));
+  const chars = members.reduce((sum, { name }) => sum + PLACE_CHARS + String(name).length, 0);
   if (typeof members[0]?.name === "number") {
     const places = members.toSorted((one, other) => Number(one.name) - Number(other.name));
     return (scope) => {
       const list = places.map(({ build }) => build(scope)).filter((value) => value !== undefined);
+      scope.run.grow(list.length, chars);
       return list.length === 0 ? undefined : list;
     };
   }
+  const names = members.map(({ name }) => name as string);
+  const builds = members.map(({ build }) => build);
   return (scope) => {
     let object: Record<string, unknown> | undefined;
-    for (const { name, build } of members) {
-      const value = build(scope);
+    for (let index = 0; index < names.length; index++) {
+      const value = (builds[index] as Evaluate)(scope);
       if (value === undefined) continue;
       object ??= {};
-      object[name] = value;
+      object[names[index] as string] = value;
     }
+    scope.run.grow(names.length, chars);
     return object;
   };
 }
 
 /** Writes into a copy of what is there; the source itself stays as it is. */
-function mergeInto(target: Target, depth: number): (scope: Scope, base: unknown) => unknown {
+function mergeInto(target: Target): (scope: Scope, base: unknown) => unknown {
   const members = [...target.members].map(([name, member]) => ({
     name,
     remove: member.rule?.remove === true,
-    write:
-      member.rule === undefined
-        ? mergeInto(member, depth + 1)
-        : (scope: Scope) => member.rule?.evaluate(scope),
+    write: member.rule === undefined ? mergeInto(member) : (scope: Scope) => member.rule?.evaluate(scope),
   }));
   if (typeof members[0]?.name === "number") {
     return (scope, base) => {

@@ -62,6 +62,11 @@ export class Scope {
 /** Work between two looks at the clock: about a millisecond. */
 const WORK_SLICE = 4_000;
 
+/** What a number, truth value or null counts. */
+const SCALAR_CHARS = 8;
+const LONG_TEXT = 1_024;
+const REMEMBERED_VALUES = 32;
+
 /** One evaluation of a mapping: its budgets, its faults, what it waits for. */
 export class Run {
   readonly context: Readonly<Record<string, unknown>>;
@@ -79,7 +84,7 @@ export class Run {
   #work = WORK_SLICE;
   #chars = 0;
   #values = 0;
-  readonly #measured = new Map<object, Size>();
+  #measured: Map<object, Size> | undefined;
 
   constructor(limits: MapLimits, context: MapContext, answers: Map<string, JsonataAnswer | undefined>) {
     this.#limits = limits;
@@ -103,53 +108,65 @@ export class Run {
     }
   }
 
-  /** Counts a value that goes into the output at a depth, with the characters of its name. @throws {LimitFault} when the output passes a limit */
+  /** Counts a value that goes into the output at a depth, with the characters of its name. */
   emit(value: unknown, depth: number, nameChars: number): void {
-    this.#values++;
-    this.#chars += nameChars;
     if (typeof value === "string") this.#chars += value.length;
-    else if (typeof value === "object" && value !== null) this.#emitTree(value, depth);
-    else this.#chars += 8;
-    if (this.#chars > this.#limits.outputChars)
-      throw new LimitFault(
-        "output_too_large",
-        `The output has more than ${this.#limits.outputChars} characters`,
-      );
+    else if (typeof value === "object" && value !== null) this.emitTree(value, depth);
+    this.grow(1, nameChars + SCALAR_CHARS);
+  }
+
+  /** Counts values of which the texts are counted already. @throws {LimitFault} when the output passes a limit */
+  grow(values: number, chars: number): void {
+    this.#values += values;
+    this.#chars += chars;
+    if (this.#chars > this.#limits.outputChars) {
+      const message = `The output has more than ${this.#limits.outputChars} characters`;
+      throw new LimitFault("output_too_large", message);
+    }
     if (this.#values > this.#limits.outputValues)
       throw new LimitFault("too_many_values", `The output has more than ${this.#limits.outputValues} values`);
   }
 
-  #emitTree(value: object, depth: number): void {
+  /** Counts a text whose place is counted with its object. Only long ones are worth a look at the limit. */
+  emitText(text: string): void {
+    this.#chars += text.length;
+    if (text.length > LONG_TEXT) this.grow(0, 0);
+  }
+
+  /** Counts an object or list that is moved as a whole. @throws {LimitFault} when the output passes a limit */
+  emitTree(value: object, depth: number): void {
     const size = this.#measure(value, depth);
-    this.#chars += size.chars;
-    this.#values += size.values;
-    if (depth + size.depth > this.#limits.outputDepth)
-      throw new LimitFault(
-        "output_too_deep",
-        `The output is nested deeper than ${this.#limits.outputDepth} levels`,
-      );
+    this.grow(size.values, size.chars);
+    if (depth + size.depth > this.#limits.outputDepth) throw this.#tooDeep();
+  }
+
+  #tooDeep(): LimitFault {
+    return new LimitFault(
+      "output_too_deep",
+      `The output is nested deeper than ${this.#limits.outputDepth} levels`,
+    );
   }
 
   #measure(value: object, depth: number): Size {
     if (value instanceof ExactNumber) return { chars: value.text.length, values: 0, depth: 0 };
-    const known = this.#measured.get(value);
+    const known = this.#measured?.get(value);
     if (known !== undefined) return known;
-    if (depth > this.#limits.outputDepth)
-      throw new LimitFault(
-        "output_too_deep",
-        `The output is nested deeper than ${this.#limits.outputDepth} levels`,
-      );
+    if (depth > this.#limits.outputDepth) throw this.#tooDeep();
     const size = { chars: 2, values: 0, depth: 1 };
     if (Array.isArray(value)) {
       for (const member of value) this.#add(size, member, depth);
     } else {
-      for (const [name, member] of Object.entries(value)) {
+      for (const name in value) {
         size.chars += name.length + 3;
-        this.#add(size, member, depth);
+        this.#add(size, (value as Record<string, unknown>)[name], depth);
       }
     }
     this.spend(1 + (size.values >> 3));
-    this.#measured.set(value, size);
+    // A large one that is written a thousand times is not walked a thousand times.
+    if (size.values > REMEMBERED_VALUES) {
+      this.#measured ??= new Map();
+      this.#measured.set(value, size);
+    }
     return size;
   }
 
@@ -157,7 +174,7 @@ export class Run {
     size.values++;
     size.chars++;
     if (typeof member === "string") size.chars += member.length;
-    else if (typeof member !== "object" || member === null) size.chars += 8;
+    else if (typeof member !== "object" || member === null) size.chars += SCALAR_CHARS;
     else {
       const inner = this.#measure(member, depth + 1);
       size.chars += inner.chars;

@@ -1,3 +1,4 @@
+import { textOf } from "./functions/mapping-function.ts";
 import { ExactNumber, isDocumentObject } from "../../../platform/formats/document.ts";
 import type { Path, PathStep } from "./path.ts";
 import { pointerToken } from "./path.ts";
@@ -13,10 +14,44 @@ export type Evaluate = (scope: Scope) => unknown;
  * @throws (the closure) ValueFault `not_single` where a list of several stands in the way of a path for one value
  */
 export function compilePath(path: Path): Evaluate {
+  const names = plainNames(path);
+  if (names !== undefined) return compileNames(names);
   const head = compileHead(path);
   const walk = compileSteps(path.steps);
   if (walk === undefined) return head;
   return path.head === "item" ? (scope) => walk(scope.item, scope) : (scope) => walk(head(scope), scope);
+}
+
+/** Names from the element down, if that is all that a path has, and none of them needs care. */
+function plainNames({ head, steps }: Path): string[] | undefined {
+  const names = steps.flatMap((step) => (step.kind === "name" && !isInherited(step.name) ? [step.name] : []));
+  const isPlain =
+    head === "item" && steps.length > 0 && names.length === steps.length && !names.includes("#text");
+  return isPlain ? names : undefined;
+}
+
+/** The most frequent paths, without a call for each step. */
+function compileNames(names: readonly string[]): Evaluate {
+  const [first = "", second = "", ...rest] = names;
+  if (names.length === 1) return (scope) => member(scope.item, first);
+  if (names.length === 2) return (scope) => member(member(scope.item, first), second);
+  return (scope) => {
+    let value = member(member(scope.item, first), second);
+    for (const name of rest) value = member(value, name);
+    return value;
+  };
+}
+
+function member(value: unknown, name: string): unknown {
+  if (typeof value !== "object" || value === null) return undefined;
+  return Array.isArray(value) ? memberOfSingle(value, name) : (value as Record<string, unknown>)[name];
+}
+
+function memberOfSingle(list: readonly unknown[], name: string): unknown {
+  const one = single(list, name);
+  return typeof one === "object" && one !== null && !Array.isArray(one)
+    ? (one as Record<string, unknown>)[name]
+    : undefined;
 }
 
 function outer(scope: Scope, levels: number): Scope {
@@ -39,9 +74,8 @@ export function isPlural(steps: readonly PathStep[]): boolean {
   let plural = false;
   let previous: PathStep | undefined;
   for (const step of steps) {
-    if (step.kind === "every" || step.kind === "where") plural = true;
-    else if (step.kind === "index" && (previous?.kind === "every" || previous?.kind === "where"))
-      plural = false;
+    if (isManyStep(step)) plural = true;
+    else if (step.kind === "index" && isManyStep(previous)) plural = false;
     previous = step;
   }
   return plural;
@@ -79,14 +113,7 @@ function memberGetter(name: string): (value: unknown) => unknown {
       return isDocumentObject(one) && Object.hasOwn(one, name) ? one[name] : undefined;
     };
   }
-  return (value) => {
-    if (typeof value !== "object" || value === null) return undefined;
-    if (!Array.isArray(value)) return (value as Record<string, unknown>)[name];
-    const one = single(value, name);
-    return typeof one === "object" && one !== null && !Array.isArray(one)
-      ? (one as Record<string, unknown>)[name]
-      : undefined;
-  };
+  return (value) => member(value, name);
 }
 
 /** The text of an XML element, which is a bare text when the element has nothing else. */
@@ -103,10 +130,69 @@ function single(list: readonly unknown[], name: string): unknown {
   );
 }
 
+/** One step from values found so far to the next ones. */
+type Advance = (values: readonly unknown[]) => unknown[];
+
 function compileGeneral(steps: readonly PathStep[]): Walk {
+  const isList = isPlural(steps);
+  let isMany = false;
+  const advances = steps.map((step, index): Advance => {
+    const isPick = step.kind === "index" && isManyStep(steps[index - 1]);
+    const advance = compileStep(step, isMany, isPick);
+    isMany = isPick ? false : isMany || isManyStep(step);
+    return advance;
+  });
   return (value, scope) => {
-    const places = walkPlaces(steps, value, undefined, scope);
-    return isPlural(steps) ? places.map((place) => place.value) : places[0]?.value;
+    let values: unknown[] = value === undefined ? [] : [value];
+    for (const advance of advances) {
+      scope.run.spend(1 + values.length);
+      values = advance(values);
+    }
+    return isList ? values : values[0];
+  };
+}
+
+const isManyStep = (step: PathStep | undefined): boolean => step?.kind === "every" || step?.kind === "where";
+
+function compileStep(step: PathStep, isMany: boolean, isPick: boolean): Advance {
+  if (step.kind === "name") {
+    const getter = memberGetter(step.name);
+    return (values) => {
+      const found: unknown[] = [];
+      for (const value of values) {
+        for (const one of isMany && Array.isArray(value) ? value : [value]) {
+          const inner = getter(one);
+          if (inner !== undefined) found.push(inner);
+        }
+      }
+      return found;
+    };
+  }
+  if (step.kind === "index") {
+    const { index } = step;
+    if (isPick) return (values) => present(values.at(index));
+    return (values) => values.flatMap((value) => present(toList(value).at(index)));
+  }
+  if (step.kind === "every") return (values) => values.flatMap(toList);
+  const matches = compileTest(step);
+  return (values) => {
+    const found: unknown[] = [];
+    for (const value of values) for (const one of toList(value)) if (matches(one)) found.push(one);
+    return found;
+  };
+}
+
+const present = (value: unknown): unknown[] => (value === undefined ? [] : [value]);
+
+function compileTest(step: PathStep & { kind: "where" }): (value: unknown) => boolean {
+  const { test, value: wanted, names } = step;
+  const getters = names.map(memberGetter);
+  return (value) => {
+    let at = value;
+    for (const getter of getters) at = getter(at);
+    if (test === "exists") return at !== undefined && at !== null && at !== "";
+    const isEqual = at === wanted || (at !== undefined && at !== null && textOf(at) === wanted);
+    return isEqual === (test === "equals");
   };
 }
 
@@ -116,7 +202,7 @@ interface Located {
   pointer: string | undefined;
 }
 
-/** All values that steps find, with their pointers when `pointer` (that of the beginning) is given. */
+/** All values that steps find, with their pointers when `pointer` (that of the beginning) is given. For faults. */
 export function walkPlaces(
   steps: readonly PathStep[],
   value: unknown,
@@ -128,14 +214,13 @@ export function walkPlaces(
   let previous: PathStep | undefined;
   for (const step of steps) {
     scope.run.spend(1 + places.length);
-    const fromList = previous?.kind === "every" || previous?.kind === "where";
-    if (step.kind === "index" && fromList) {
+    if (step.kind === "index" && isManyStep(previous)) {
       places = picked(places, step.index);
       plural = false;
     } else {
       const isMany = plural;
       places = places.flatMap((place) => stepFrom(place, step, isMany));
-      plural ||= step.kind === "every" || step.kind === "where";
+      plural ||= isManyStep(step);
     }
     previous = step;
   }
@@ -155,15 +240,8 @@ function stepFrom(place: Located, step: PathStep, isMany: boolean): Located[] {
   const all = elements(place);
   if (step.kind === "every") return all;
   if (step.kind === "index") return picked(all, step.index);
-  const getters = step.names.map(memberGetter);
-  return all.filter((one) => {
-    let at = one.value;
-    for (const getter of getters) at = getter(at);
-    if (step.test === "exists") return at !== undefined && at !== null && at !== "";
-    const isEqual = at !== undefined && at !== null && typeof at !== "object" && String(at) === step.value;
-    const isExact = at instanceof ExactNumber && at.text === step.value;
-    return (isEqual || isExact) === (step.test === "equals");
-  });
+  const matches = compileTest(step);
+  return all.filter((one) => matches(one.value));
 }
 
 /** Elements of a list; what is no list is a list of one. `null` is an absent list. */

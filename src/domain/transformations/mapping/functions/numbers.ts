@@ -80,6 +80,9 @@ function minorUnits(currency: unknown): number {
   throw new ValueFault("invalid_value", `${shown(code)} is no currency of ISO 4217`);
 }
 
+/** Numbers whose digits a double holds all. */
+const SHORT_NUMBER = /^-?(?:0|[1-9]\d{0,9})(?:\.\d{1,5})?$/;
+
 function readNumber(value: string, decimalSign: string, groupSign: string): Decimal {
   const plain = value.trim().replaceAll(groupSign === "" ? "\u0000" : groupSign, "");
   const isAmbiguous = decimalSign !== "." && plain.includes(".");
@@ -104,6 +107,8 @@ export const NUMBER_FUNCTIONS: MappingFunctions = {
     parameters: [required("text", "text"), optional("decimalSign", "text"), optional("groupSign", "text")],
     make: () => (args) => {
       const [value, decimalSign = ".", groupSign = ""] = args as [string, string?, string?];
+      // Adding 0 turns -0 into 0.
+      if (decimalSign === "." && SHORT_NUMBER.test(value)) return Number(value) + 0;
       return value.trim() === "" ? undefined : toNumber(readNumber(value, decimalSign, groupSign));
     },
   },

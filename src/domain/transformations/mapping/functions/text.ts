@@ -117,7 +117,7 @@ export const TEXT_FUNCTIONS: MappingFunctions = {
     make: () => (args) => replaceAll(...(args as [string, string, string])),
   },
   replacePattern: {
-    summary: "Every match of a regular expression (RE2) by a text; $1 is its first group",
+    summary: "Every match of a regular expression (RE2) by a text; $1 is its first group, $& the match",
     parameters: [text, constant("pattern", "text"), required("replacement", "text")],
     make: (constants) => {
       const pattern = compilePattern(constants[1]);
