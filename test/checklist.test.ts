@@ -81,7 +81,7 @@ const CHECKLIST: readonly Line[] = [
       ["transformations/preview.test.ts", "shows the output, and what each rule did and how long it took"],
       ["transformations/preview.test.ts", "reads X12 by its readable names"],
       ["transformations/inbound-flow.test.ts", "maps XML to its handler's model, compressed or not"],
-      ["transformations/outbound-flow.test.ts", "sends %s, signed, with its content type"],
+      ["transformations/outbound-flow.test.ts", "holds its deliveries while the template rests or is off"],
       ["transformations/gateway-headers.test.ts", "callThroughTemplates() maps the body on its way out"],
     ],
   },

@@ -226,16 +226,17 @@ const makeDeadLetter: RouteFixture["make"] = async (hub, tenant) => {
   return { id };
 };
 
-const partnerInput = {
+/** A partner of its own each time: no two may have the same interchange ids. */
+const partnerInput = () => ({
   name: "ACME Freight",
   isaQualifier: "ZZ",
-  isaId: "ACMEFREIGHT",
+  isaId: newId().slice(-12).toUpperCase(),
   ownIsaQualifier: "02",
   ownIsaId: "SCAC",
-};
+});
 
 const makePartner: RouteFixture["make"] = async (_hub, tenant) => ({
-  id: (await createPartner(tenant.ctx, partnerInput)).id,
+  id: (await createPartner(tenant.ctx, partnerInput())).id,
 });
 
 const documentInput = () => ({
@@ -387,7 +388,7 @@ export const ROUTE_FIXTURES: Readonly<Record<string, RouteFixture>> = {
   "PUT /api/v1/services/{name}": { scope: "webhooks:write", body: () => ({ kind: "STREAM" }) },
   "DELETE /api/v1/services/{name}": { scope: "webhooks:write", make: makeService },
   "GET /api/v1/edi/partners": { scope: "transformations:read" },
-  "POST /api/v1/edi/partners": { scope: "transformations:write", body: () => partnerInput },
+  "POST /api/v1/edi/partners": { scope: "transformations:write", body: partnerInput },
   "GET /api/v1/edi/partners/{id}": { scope: "transformations:read", make: makePartner },
   "PUT /api/v1/edi/partners/{id}": {
     scope: "transformations:write",

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { gzipSync } from "node:zlib";
 import { shadowTransformation } from "../../src/domain/inbound/shadow-transformation.ts";
 import { createTransformation } from "../../src/domain/transformations/create-transformation.ts";
+import { FAILURES_MAX } from "../../src/domain/transformations/template-health.ts";
 import { updateTransformation } from "../../src/domain/transformations/update-transformation.ts";
 import { newId } from "../../src/platform/uuid.ts";
 import { type EdgeFixture, makeEndpoint, startEdge } from "../inbound/edge-fixture.ts";
@@ -232,12 +233,12 @@ describe("a template that fails", () => {
     });
     const failing = await makeEndpoint(edge, { targetService, transformTemplate: { template: code } });
     const other = await makeEndpoint(edge, { targetService, transformTemplate: { template: healthy.code } });
-    for (let count = 0; count < 20; count++)
+    for (let count = 0; count < FAILURES_MAX; count++)
       await receiptWith(edge, await accepted(edge, failing.endpointPath), "DEAD");
     const pauses = () => edge.runtime.sqlSystem<{ code: string; failures: number }[]>`
       select code, failures from transformation_pauses where template_id = ${id}`;
     await until("the template is paused", async () => (await pauses()).length === 1);
-    expect((await pauses())[0]).toMatchObject({ code: "mapping_failed", failures: 20 });
+    expect((await pauses())[0]).toMatchObject({ code: "mapping_failed", failures: FAILURES_MAX });
     const waiting = await accepted(edge, failing.endpointPath);
     const receipt = await receiptWith(edge, waiting, "RETRYING");
     expect(receipt.errorCode).toBe("transform_paused");
@@ -291,7 +292,7 @@ describe("shadowTransformation()", () => {
         targetFormat: "JSON",
         mappingRules: {
           rules: [
-            { target: "n", from: { if: { call: "equals", args: ["n", 3] }, then: { value: 30 }, else: "n" } },
+            { target: "n", from: { lookup: "n", table: { "3": 30 }, default: "n" } },
             { target: "kind", from: "kind", required: true },
           ],
         },

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { Webhook } from "standardwebhooks";
 import { followSubscriptions } from "../../src/domain/events/publish-hub-event.ts";
+import { shadowTransformation } from "../../src/domain/inbound/shadow-transformation.ts";
 import { createTransformation } from "../../src/domain/transformations/create-transformation.ts";
 import { resumeTransformation } from "../../src/domain/transformations/resume-transformation.ts";
 import { updateTransformation } from "../../src/domain/transformations/update-transformation.ts";
@@ -148,4 +149,34 @@ describe("a subscription that names a template", () => {
     await receiver.stop();
     await hooks.stop();
   }, 60_000);
+});
+
+describe("shadowTransformation()", () => {
+  test("compares a new version on the events of a subscription's deliveries, and sends nothing", async () => {
+    const receiver = new Receiver();
+    const type = `order.${newId()}`;
+    const { id, code } = await template("JSON", { rules: [{ target: "n", from: "data.n" }] });
+    const { id: subscriptionId } = await fixture.subscribe(receiver.url, {
+      eventTypes: [type],
+      transformTemplate: { template: code },
+    });
+    await fixture.publish([1, 2, 3].map((n) => ({ type, data: { n } })));
+    await until("they are stored", async () => (await attemptsOf(fixture, subscriptionId)).length === 3);
+    const rules = [{ target: "n", from: { call: "add", args: ["data.n", 0.5] } }];
+    await updateTransformation(fixture.ctx, { id, changes: { mappingRules: { rules } } });
+    const report = await shadowTransformation(fixture.ctx, {
+      id,
+      subscriptionId,
+      baseline: 1,
+      candidate: { version: 2 },
+    });
+    expect(report).toMatchObject({ baselineVersion: 1, candidateVersion: 2, compared: 3, different: 3 });
+    expect(report.findings.map(({ differences }) => differences[0])).toContainEqual({
+      pointer: "/n",
+      before: 3,
+      after: 3.5,
+    });
+    expect(receiver.requests).toHaveLength(3);
+    await receiver.stop();
+  });
 });

@@ -233,3 +233,73 @@ describe("POST /api/v1/transformations/validate", () => {
     expect((json["faults"] as { code: string }[]).map(({ code }) => code)).toContain("outside_record");
   });
 });
+
+describe("POST /api/v1/transformations/suggest", () => {
+  test("finds a mapping between two samples that passes as it is", async () => {
+    const source = {
+      Shipment: {
+        ShipmentNo: "L-7788",
+        Stops: [
+          { City: "Reno", Zip: "89501" },
+          { City: "Elko", Zip: "89801" },
+        ],
+      },
+    };
+    const target = { loadNumber: "L-7788", stops: [{ city: "Reno", postalCode: "89501" }] };
+    const { status, json } = await ask("suggest", {
+      sourceFormat: "JSON",
+      targetFormat: "JSON",
+      source,
+      target,
+    });
+    expect(status).toBe(200);
+    expect(json["unmatchedTargets"]).toEqual([]);
+    const preview = await ask("preview", {
+      sourceFormat: "JSON",
+      targetFormat: "JSON",
+      mappingRules: json["mappingRules"],
+      input: source,
+    });
+    expect((preview.json["output"] as { document: unknown }).document).toEqual({
+      loadNumber: "L-7788",
+      stops: [
+        { city: "Reno", postalCode: "89501" },
+        { city: "Elko", postalCode: "89801" },
+      ],
+    });
+  });
+
+  test("reads both samples in their formats, and tells which is none", async () => {
+    const good = {
+      sourceFormat: "XML",
+      targetFormat: "CSV",
+      source: "<o><id>L-1</id></o>",
+      target: "id\nL-1\n",
+    };
+    expect((await ask("suggest", good)).status).toBe(200);
+    expect((await ask("suggest", { ...good, source: "<o>" })).status).toBe(422);
+  });
+});
+
+describe("POST /api/v1/transformations/coverage", () => {
+  test("tells unused fields of the source, and what the target demands", async () => {
+    const { status, json } = await ask("coverage", {
+      ...rules([
+        { target: "id", from: "load.id" },
+        { target: "stops", from: { each: "load.stops", do: { object: [{ target: "city", from: "city" }] } } },
+      ]),
+      source: { load: { id: 1, note: "x", stops: [{ city: "Reno", zip: "1" }] } },
+      targetSchema: {
+        type: "object",
+        required: ["id", "status"],
+        properties: { id: {}, status: {}, weight: {} },
+      },
+    });
+    expect(status).toBe(200);
+    expect(json).toMatchObject({
+      unusedSource: ["load.note", "load.stops[*].zip"],
+      unmappedRequired: ["status"],
+      unmappedOptional: ["weight"],
+    });
+  });
+});

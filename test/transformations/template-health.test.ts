@@ -8,7 +8,7 @@ import {
 } from "../../src/domain/transformations/template-health.ts";
 
 describe("book()", () => {
-  test("pauses a version after 20 documents in a row that it failed, and not before", () => {
+  test("pauses a version after 8 documents in a row that it failed, and not before", () => {
     const health = newHealth();
     for (let count = 1; count < FAILURES_MAX; count++)
       expect(book(health, "go", "mapping_failed")).toBeUndefined();
@@ -19,7 +19,7 @@ describe("book()", () => {
     const health = newHealth();
     for (let count = 0; count < 100; count++) {
       expect(book(health, "go", "mapping_failed")).toBeUndefined();
-      if (count % 10 === 9) expect(book(health, "go", undefined)).toBeUndefined();
+      if (count % 5 === 4) expect(book(health, "go", undefined)).toBeUndefined();
     }
   });
 

@@ -161,7 +161,7 @@ export const BUILT_IN_TYPES: Readonly<Record<string, BuiltInType>> = {
       version: 4,
       reason: "mapping_failed",
       message: "/stops: is required",
-      failures: 20,
+      failures: 8,
       pausedUntil: "2026-03-02T14:06:00.000Z",
     },
   },

@@ -78,11 +78,12 @@ async function templateFaults(
       },
     ];
   }
-  return checkTemplate(ctx, template, {
-    ...(handlerType === "CUSTOM"
-      ? {}
-      : { targetFormat: { format: "JSON", because: `the handler ${handlerType}` } }),
-  });
+  const because = `the handler ${handlerType}`;
+  return checkTemplate(
+    ctx,
+    template,
+    handlerType === "CUSTOM" ? {} : { targetFormat: { format: "JSON", because } },
+  );
 }
 
 /** Nothing proves the sender, so the address list and a path that nobody guesses have to. */

@@ -1,7 +1,10 @@
 import type { Difference } from "./compare-documents.ts";
-import type { DocumentOutcome } from "./document-fault.ts";
+import type { DocumentFailure, DocumentOutcome } from "./document-fault.ts";
 import type { Recipe } from "./load-template.ts";
+import type { Coverage } from "./mapping/cover-mapping.ts";
 import type { MapContext, RuleTrace } from "./mapping/mapping-result.ts";
+import type { Suggestion } from "./mapping/suggest-mapping.ts";
+import type { DocumentFormat } from "./transformation-schema.ts";
 import type { TransformOutcome } from "./transform-outcome.ts";
 
 /** A source document, and what its carrier says of it. */
@@ -34,12 +37,6 @@ export interface Trace {
   writeMicros: number;
 }
 
-/** Which fields a mapping leaves. */
-export interface Coverage {
-  unusedSources: { path: string; sample: unknown }[];
-  unmappedTargets: { path: string; isRequired: boolean }[];
-}
-
 /** What a thread does, by kind: what it is given and what it answers. */
 export interface DocumentTasks {
   transform: {
@@ -50,6 +47,24 @@ export interface DocumentTasks {
   test: {
     input: { recipe: Recipe; tests: TestCase[]; context: MapContext };
     output: { passed: boolean; message: string | null }[];
+  };
+  cover: {
+    input: {
+      recipe: Recipe;
+      source: Uint8Array | undefined;
+      target: Uint8Array | undefined;
+      targetSchema: Readonly<Record<string, unknown>> | undefined;
+    };
+    output: Coverage | DocumentFailure;
+  };
+  suggest: {
+    input: {
+      sourceFormat: DocumentFormat;
+      source: Uint8Array;
+      targetFormat: DocumentFormat;
+      target: Uint8Array;
+    };
+    output: Suggestion | DocumentFailure;
   };
   compare: {
     input: { before: Recipe; after: Recipe; source: SourceDocument; context: MapContext };

@@ -1,5 +1,6 @@
 import { parentPort } from "node:worker_threads";
 import { compareDocuments, type Difference } from "./compare-documents.ts";
+import { plainFailure } from "./document-fault.ts";
 import type {
   Comparison,
   DocumentTasks,
@@ -12,8 +13,13 @@ import { compilePipeline } from "./document-pipeline.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { judgeTest } from "./judge-test.ts";
 import type { Recipe } from "./load-template.ts";
+import { coverMapping } from "./mapping/cover-mapping.ts";
 import type { MapContext } from "./mapping/mapping-result.ts";
+import { suggestMapping } from "./mapping/suggest-mapping.ts";
 import { readOutput } from "./read-output.ts";
+import { readSource } from "./read-source.ts";
+import { readWhole, unreadable } from "./read-whole.ts";
+import { subTemplateKey } from "./sub-templates.ts";
 import { traceDocument } from "./trace-document.ts";
 import type { TransformOutcome } from "./transform-outcome.ts";
 
@@ -66,6 +72,24 @@ const handlers: Handlers = {
     }
     return results;
   },
+  cover({ recipe, source, target, targetSchema }) {
+    const from = source === undefined ? undefined : readWhole(recipe, { bytes: source });
+    if (from?.ok === false) return from;
+    const to = target === undefined ? undefined : readOutput(recipe, target);
+    if (to?.ok === false) return plainFailure("document_invalid", `The target: ${to.message}`, false);
+    return coverMapping(recipe.mappingRules, {
+      sourceSample: from?.documents[0]?.document,
+      targetSample: to?.document,
+      ...(targetSchema === undefined ? {} : { targetSchema }),
+      resolveMapping: (code, version) => recipe.subMappings[subTemplateKey(code, version)],
+    });
+  },
+  suggest({ sourceFormat, source, targetFormat, target }) {
+    const [from, to] = [readSource(sourceFormat, source), readSource(targetFormat, target)];
+    if (!from.ok) return unreadable(from.faults);
+    if (!to.ok) return unreadable(to.faults);
+    return suggestMapping(from.documents[0]!.document, to.documents[0]!.document);
+  },
   compare,
 };
 
@@ -81,18 +105,21 @@ async function runTest(
 
 async function compare(input: DocumentTasks["compare"]["input"]): Promise<Comparison> {
   const { before, after, source, context } = input;
-  const [one, other] = [pipelineOf(before), pipelineOf(after)];
-  const first = await one.transform(source, context);
-  const second = await other.transform(source, context);
+  const first = await pipelineOf(before).transform(source, context);
+  const second = await pipelineOf(after).transform(source, context);
   if (!first.ok || !second.ok) return { before: first, after: second, differences: [] };
-  const documents = [readOutput(before, first.bytes), readOutput(after, second.bytes)] as const;
-  const differences = compareDocuments(valueOf(documents[0]), valueOf(documents[1]), DIFFERENCES_MAX);
+  const [one, other] = [readOutput(before, first.bytes), readOutput(after, second.bytes)];
+  const differences =
+    one.ok && other.ok
+      ? compareDocuments(one.document, other.document, DIFFERENCES_MAX)
+      : byteDifference(first.bytes, second.bytes);
   return { before: first, after: second, differences: differences.map(shown) };
 }
 
-/** What was written can be read, except where a format is written that it cannot hold; then the message differs. */
-function valueOf(read: ReturnType<typeof readOutput>): unknown {
-  return read.ok ? read.document : read.message;
+/** For outputs that are too long to be read as a whole. */
+function byteDifference(before: Uint8Array, after: Uint8Array): Difference[] {
+  if (Buffer.from(before).equals(after)) return [];
+  return [{ pointer: "", before: `${before.byteLength} bytes`, after: `${after.byteLength} bytes` }];
 }
 
 /** Values as JSON shows them, cut where they are long. */

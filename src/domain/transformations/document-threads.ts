@@ -101,7 +101,8 @@ export class DocumentThreads {
       for (const task of queue)
         task.reject(new ThreadFailure("transform_busy", "The process is shutting down"));
     this.#waiting.clear();
-    for (const thread of [...this.#threads]) thread.end("transform_busy", "The process is shutting down");
+    // Each leaves the list as it ends.
+    for (const thread of this.#threads.slice()) thread.end("transform_busy", "The process is shutting down");
   }
 }
 
@@ -136,7 +137,7 @@ class DocumentThread {
       this.end("transform_timeout", `The transformation did not end within ${task.deadlineMs} ms`);
     }, task.deadlineMs);
     const { taskId, kind, input } = task;
-    this.#worker.postMessage({ taskId, kind, input } as ToThread);
+    this.#worker.postMessage({ taskId, kind, input } as ToThread, []);
   }
 
   end(code: ThreadFailure["code"], message: string): void {
@@ -165,7 +166,7 @@ class DocumentThread {
   async #evaluate({ ask, expression, input }: Extract<FromThread, { ask: number }>): Promise<void> {
     const key = this.#task?.key ?? "";
     const outcome = await jsonataPoolOf(this.#runtime).evaluate({ key, expression, input });
-    if (!this.#isEnded) this.#worker.postMessage({ answerTo: ask, outcome } satisfies ToThread);
+    if (!this.#isEnded) this.#worker.postMessage({ answerTo: ask, outcome } satisfies ToThread, []);
   }
 }
 

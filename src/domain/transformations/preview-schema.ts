@@ -103,8 +103,6 @@ export const SuggestInput = Type.Object(
     targetFormat: DocumentFormat,
     source: Example,
     target: Example,
-    sourceSettings: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
-    targetSettings: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
   },
   { ...strict, description: "A document as it comes, and the document that is to become of it." },
 );
@@ -116,8 +114,7 @@ export const Suggestion = Type.Object({
     Type.Object({
       target: Type.String(),
       source: Type.String(),
-      score: Type.Number({ description: "From 0 to 1." }),
-      reason: Type.String(),
+      confidence: Type.Number({ description: "From 0 to 1." }),
     }),
   ),
   unmatchedTargets: Type.Array(Type.String()),
@@ -142,9 +139,15 @@ export const CoverageInput = Type.Object(
 );
 export type CoverageInput = Static<typeof CoverageInput>;
 
+const Paths = (description: string) => Type.Array(Type.String(), { description });
+
 export const CoverageReport = Type.Object({
-  unusedSources: Type.Array(Type.Object({ path: Type.String(), sample: Type.Unknown() })),
-  unmappedTargets: Type.Array(Type.Object({ path: Type.String(), required: Type.Boolean() })),
+  unusedSource: Paths("Fields of the source document that no rule reads."),
+  sourceFields: Type.Integer({ description: "Fields of the source document." }),
+  targets: Paths("Places that rules write."),
+  unmappedRequired: Paths("What the target's schema demands and no rule writes."),
+  unmappedOptional: Paths("Other fields of the target's schema or sample that no rule writes."),
+  unknownTargets: Paths("Places written that the target's schema does not allow."),
 });
 export type CoverageReport = Static<typeof CoverageReport>;
 

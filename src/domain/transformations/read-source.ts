@@ -1,4 +1,5 @@
 import type { FormatFault, Place } from "../../platform/formats/fault.ts";
+import { FORMAT_LIMITS, type FormatLimits } from "../../platform/formats/limits.ts";
 import { parseDocument } from "../../platform/formats/parse-document.ts";
 import type { SettingsOf } from "../../platform/formats/settings.ts";
 import { formatFaults, parseX12Document } from "../../platform/x12/parse-x12-document.ts";
@@ -18,11 +19,15 @@ export type ReadOutcome = { ok: true; documents: ReadDocument[] } | { ok: false;
 /** Bytes up to which a document is read as a whole. */
 export const DOCUMENT_BYTES_MAX = 1_048_576;
 
-type Reader = (bytes: Uint8Array, settings: Readonly<Record<string, unknown>>) => ReadOutcome;
+type Reader = (
+  bytes: Uint8Array,
+  settings: Readonly<Record<string, unknown>>,
+  limits: FormatLimits,
+) => ReadOutcome;
 
 function readTree<F extends "JSON" | "XML" | "CSV">(format: F): Reader {
-  return (bytes, settings) => {
-    const parsed = parseDocument(format, bytes, settings as SettingsOf<F>);
+  return (bytes, settings, limits) => {
+    const parsed = parseDocument(format, bytes, settings as SettingsOf<F>, limits);
     return parsed.ok
       ? { ok: true, documents: [{ document: parsed.document, place: parsed.place }] }
       : { ok: false, faults: parsed.faults };
@@ -58,6 +63,7 @@ export function readSource(
   format: DocumentFormat,
   bytes: Uint8Array,
   settings: Readonly<Record<string, unknown>> = {},
+  limits: FormatLimits = FORMAT_LIMITS,
 ): ReadOutcome {
-  return READERS[format](bytes, settings);
+  return READERS[format](bytes, settings, limits);
 }

@@ -1,7 +1,10 @@
 import type { DocumentFailureCode } from "./document-fault.ts";
 
-/** Documents in a row that a version fails before it rests. */
-export const FAILURES_MAX = 20;
+/**
+ * Documents in a row that a version fails before it rests: fewer than the ten after which a subscription is disabled, for
+ * which its receiver cannot help.
+ */
+export const FAILURES_MAX = 8;
 
 /** Of these each failure costs a process its time or memory, so fewer are let happen. */
 export const COSTLY_FAILURES_MAX = 5;

@@ -133,12 +133,17 @@ function guarded<T extends Outcome>(
     if (next === "pause") void pauseTemplate(runtime, template, failure!);
     return outcome;
   };
-  const outcome = run();
-  if (!(outcome instanceof Promise)) return finish(outcome);
-  return outcome.then(finish, (error: unknown) => {
+  /** A fault of ours says nothing of the template. */
+  const letGo = (error: unknown): never => {
     if (admission === "probe") health.isProbed = false;
     throw error;
-  });
+  };
+  try {
+    const outcome = run();
+    return outcome instanceof Promise ? outcome.then(finish, letGo) : finish(outcome);
+  } catch (error) {
+    return letGo(error);
+  }
 }
 
 function pausedText({ code, version, pause }: ReadyTemplate): string {

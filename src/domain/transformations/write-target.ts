@@ -1,10 +1,19 @@
+import { FORMAT_LIMITS, type FormatLimits } from "../../platform/formats/limits.ts";
 import { writeDocument } from "../../platform/formats/write-document.ts";
 import type { DocumentValue } from "../../platform/formats/document.ts";
 import type { SettingsOf } from "../../platform/formats/settings.ts";
 import type { WriteOutcome } from "../../platform/formats/fault.ts";
 import { envelopeOf, writeX12Document } from "../../platform/x12/write-x12-document.ts";
+import { MAP_LIMITS } from "./mapping/mapping-result.ts";
 import { documentFailure, type DocumentOutcome } from "./document-fault.ts";
 import type { DocumentFormat } from "./transformation-schema.ts";
+
+/** What a mapping may make of a document (`MAP_LIMITS`): more than it was made of, because formats differ in length. */
+export const OUTPUT_LIMITS: FormatLimits = {
+  ...FORMAT_LIMITS,
+  bytesMax: MAP_LIMITS.outputChars,
+  valuesMax: MAP_LIMITS.outputValues,
+};
 
 /**
  * Writes what a mapping made in the target format.
@@ -36,7 +45,7 @@ function write<F extends "JSON" | "XML" | "CSV">(
   settings: Readonly<Record<string, unknown>>,
 ): WriteOutcome {
   // A mapping makes values of the common document only: what it takes from the source, and its constants.
-  return writeDocument(format, document as DocumentValue, settings as SettingsOf<F>);
+  return writeDocument(format, document as DocumentValue, settings as SettingsOf<F>, OUTPUT_LIMITS);
 }
 
 /** Content type of each format; what is written is UTF-8 unless the settings say otherwise. */

@@ -2,6 +2,7 @@ import { Type } from "@sinclair/typebox";
 import { Elysia, t } from "elysia";
 import { shadowTransformation } from "../../domain/inbound/shadow-transformation.ts";
 import { cloneTransformation } from "../../domain/transformations/clone-transformation.ts";
+import { coverTransformation } from "../../domain/transformations/cover-transformation.ts";
 import { createTransformation } from "../../domain/transformations/create-transformation.ts";
 import { deleteTransformation } from "../../domain/transformations/delete-transformation.ts";
 import { getTransformation } from "../../domain/transformations/get-transformation.ts";
@@ -11,10 +12,14 @@ import { listTransformations } from "../../domain/transformations/list-transform
 import { listUsers } from "../../domain/transformations/list-users.ts";
 import { listVersions } from "../../domain/transformations/list-versions.ts";
 import {
+  CoverageInput,
+  CoverageReport,
   Preview,
   PreviewInput,
   ShadowInput,
   ShadowReport,
+  SuggestInput,
+  Suggestion,
   ValidateInput,
   Validation,
 } from "../../domain/transformations/preview-schema.ts";
@@ -38,6 +43,7 @@ import {
   TransformationVersion,
   UpdateTransformationInput,
 } from "../../domain/transformations/transformation-schema.ts";
+import { suggestTransformation } from "../../domain/transformations/suggest-transformation.ts";
 import { tryTests } from "../../domain/transformations/try-tests.ts";
 import { updateTransformation } from "../../domain/transformations/update-transformation.ts";
 import { validateTransformation } from "../../domain/transformations/validate-transformation.ts";
@@ -243,6 +249,26 @@ const trialRoutes = (runtime: Runtime) =>
         tags,
         summary: "Validate a mapping",
         description: "Scope `transformations:read`. Every fault at once, as a save would find them.",
+      },
+    })
+    .post("/suggest", ({ ctx, body }) => suggestTransformation(ctx, body), {
+      body: SuggestInput,
+      response: { 200: Suggestion, ...problems() },
+      detail: {
+        tags,
+        summary: "Suggest a mapping",
+        description:
+          "Scope `transformations:read`. A first mapping from two sample documents, by names, types and values.",
+      },
+    })
+    .post("/coverage", ({ ctx, body }) => coverTransformation(ctx, body), {
+      body: CoverageInput,
+      response: { 200: CoverageReport, ...problems() },
+      detail: {
+        tags,
+        summary: "What a mapping leaves out",
+        description:
+          "Scope `transformations:read`. Unused fields of the source, unmapped fields of the target.",
       },
     })
     .post("/:id/shadow", ({ ctx, params, body }) => shadowTransformation(ctx, { ...body, id: params.id }), {
