@@ -39,7 +39,7 @@ const LEASE_MS = 5_000;
 const READY_TIMEOUT_MS = 1_000;
 
 type Reply =
-  | ["go", time: string, isProbe: string, circuit: CircuitReply, ...units: string[]]
+  | ["go", time: number, isProbe: string, circuit: CircuitReply, ...units: number[]]
   | ["wait", ms: string, arrival: string, position: string, circuit: CircuitReply]
   | ["refused", code: RefusalCode, ms: string, circuit: CircuitReply];
 

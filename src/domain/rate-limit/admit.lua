@@ -17,7 +17,20 @@ local leaseMs, places, patience = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber
 local circuitMs, concurrency, sharedConcurrency = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
 local isShared, channel = ARGV[11] == '1', ARGV[12]
 
-local state = redis.call('HMGET', STATE, 's', 'k', 'b', 'f', 'y', 'o', 'ho', 'lf', 'ls', 't', 'rt', 'p', 'pu', 'h')
+local quotas = {}
+for i = 0, #KEYS - 9 do
+  local at = 13 + i * 5
+  quotas[i + 1] = {
+    key = KEYS[9 + i], name = ARGV[at],
+    isShared = ARGV[at + 1] == 's', state = ARGV[at + 1] == 's' and SHARED or STATE,
+    limit = tonumber(ARGV[at + 2]), window = tonumber(ARGV[at + 3]), weight = tonumber(ARGV[at + 4])
+  }
+end
+
+local fields = { 's', 'k', 'b', 'f', 'y', 'o', 'ho', 'lf', 'ls', 't', 'rt', 'p', 'pu', 'h' }
+local ownFields = #fields
+local ownQuotas = reportedFields(quotas, STATE, fields)
+local state = redis.call('HMGET', STATE, unpack(fields))
 local lastArrival, sinceLow = tonumber(state[1] or 0), tonumber(state[2] or 0)
 local circuit, opened, changed = state[3] or 'CLOSED', tonumber(state[6] or 0), state[10]
 local probe, probeUntil, heldUntil = state[12], tonumber(state[13] or 0), tonumber(state[14] or 0)
@@ -55,22 +68,15 @@ if isProbe and not isAgain then
   end
 end
 
-local quotas = {}
-for i = 0, #KEYS - 9 do
-  local at = 13 + i * 5
-  quotas[i + 1] = {
-    key = KEYS[9 + i], name = ARGV[at], isShared = ARGV[at + 1] == 's',
-    state = ARGV[at + 1] == 's' and SHARED or STATE,
-    limit = tonumber(ARGV[at + 2]), window = tonumber(ARGV[at + 3]), weight = tonumber(ARGV[at + 4])
-  }
-end
-openQuotas(quotas, STATE, SHARED)
+applyReported(ownQuotas, state, ownFields)
+if isShared then readReported(quotas, SHARED) end
+readUsed(quotas)
 
 local function go()
-  local reply = { 'go', text(now), isProbe and '1' or '0', circuitNow() }
+  local reply = { 'go', now, isProbe and '1' or '0', circuitNow() }
   for _, quota in ipairs(quotas) do
-    reply[#reply + 1] = text(math.max(0, quota.free))
-    reply[#reply + 1] = text(quota.taken)
+    reply[#reply + 1] = math.max(0, quota.free)
+    reply[#reply + 1] = quota.taken
   end
   return reply
 end
@@ -128,7 +134,7 @@ local isSharedTurn = turnsBefore == 0 or (sharedUnits > STRICT_UNITS and sharedU
 if isOpen and isTurn and isSharedOpen and isSharedTurn then
   takeAll(quotas, STATE)
   takeAll(quotas, SHARED)
-  redis.call('ZADD', FLIGHT, text(now + leaseMs), member)
+  redis.call('ZADD', FLIGHT, now + leaseMs, member)
   keep(FLIGHT)
   if waiting > 0 then
     leave(member)

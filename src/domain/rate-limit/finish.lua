@@ -14,6 +14,8 @@
 local member, outcome, isUnsent, admitted = ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(ARGV[4])
 local failuresMax, successesMin, holdMs, channel = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[11]
 local isShared = ARGV[10] == '1'
+-- The time of the last success is no more exact than this, so that a success among others writes nothing.
+local LAST_SUCCESS_MS = 1000
 
 local wasInFlight = redis.call('ZREM', FLIGHT, member) == 1
 if isShared then redis.call('ZREM', SHARED_FLIGHT, member) end
@@ -33,8 +35,8 @@ local function enter(next)
 end
 
 if wasInFlight then
-  if outcome == 'failure' then lastFailure = text(now) end
-  if outcome == 'success' then lastSuccess = text(now) end
+  if outcome == 'failure' then lastFailure = now end
+  if outcome == 'success' then lastSuccess = now end
   if circuit == 'CLOSED' then
     if outcome == 'failure' then failures = failures + 1 end
     if outcome == 'success' then failures = 0 end
@@ -52,16 +54,17 @@ if wasInFlight then
       end
     end
   end
-  if outcome ~= 'none' then
+  local wasFresh = fields[1] and now - tonumber(fields[7] or 0) < LAST_SUCCESS_MS
+  local isNoNews = outcome == 'none'
+    or (outcome == 'success' and circuit == 'CLOSED' and not isChanged and (fields[2] or '0') == '0' and wasFresh)
+  if not isNoNews then
     redis.call('HSET', STATE, 'b', circuit, 'f', failures, 'y', successes, 'o', opened, 'lf', lastFailure,
-      'ls', lastSuccess, 't', text(changed))
+      'ls', lastSuccess, 't', changed)
   end
   if holdMs > 0 then
     local held = tonumber(redis.call('HGET', STATE, 'h') or 0)
     if now + holdMs > held then redis.call('HSET', STATE, 'h', text(now + holdMs)) end
   end
-  local inFlight = redis.call('ZCARD', FLIGHT)
-  local sharedInFlight = isShared and redis.call('ZCARD', SHARED_FLIGHT) or 0
   for i = 0, #KEYS - 9 do
     local at = 12 + i * 9
     local isSharedQuota = ARGV[at + 1] == 's'
@@ -76,7 +79,7 @@ if wasInFlight then
       if isUnsent then
         giveBack(quota, admitted)
       elseif remaining then
-        local others = isSharedQuota and sharedInFlight or inFlight
+        local others = redis.call('ZCARD', isSharedQuota and SHARED_FLIGHT or FLIGHT)
         report(quota, tonumber(ARGV[at + 5]), others, remaining, reset or quota.window)
       end
     end
@@ -85,5 +88,5 @@ end
 
 if ARGV[8] == '1' or isUnsent then wakeNext(channel, tonumber(fields[10] or 0), 1) end
 if ARGV[9] == '1' or (isShared and isUnsent) then wakeTurn(channel) end
-return { circuit, text(failures), text(successes), opened, halfOpened, lastFailure, lastSuccess, text(changed),
+return { circuit, failures, successes, opened, halfOpened, lastFailure, lastSuccess, changed,
   isChanged and '1' or '0' }
