@@ -2,6 +2,7 @@ import { type LoopNode, type SetTree, buildTree } from "./build-tree.ts";
 import { elementKey, type ReadableValue, splitElement } from "./element-values.ts";
 import type { Separators, X12Document, X12Group, X12Interchange, X12Segment, X12Set } from "./model.ts";
 import { segmentsOf } from "./tables/segments.ts";
+import type { LoopUse, SegmentUse } from "./tables/set-table.ts";
 import type { SegmentRule } from "./tables/table-notation.ts";
 
 /** A segment's elements by their ids (`B204`). In a list of segments also `id`. */
@@ -124,9 +125,9 @@ export function segmentsOfInterchange(interchange: X12Interchange): X12Segment[]
 function readLoop(node: LoopNode, writer: SegmentWriter): ReadableLoop {
   const out: ReadableLoop = {};
   for (const child of node.children) {
-    const name = child.kind === "loop" ? `loop${child.id}` : child.id;
-    const place = node.use!.places.get(startId(child))!;
-    const many = node.use!.children[place]!.usesMax > 1;
+    const use = child.kind === "loop" ? child.use! : segmentUseOf(node, child);
+    const name = use.kind === "loop" ? use.name : use.id;
+    const many = use.usesMax > 1;
     const value = child.kind === "loop" ? readLoop(child, writer) : writer.named(child);
     const there = out[name];
     // More than the table allows (a fault) makes a list of what would be single.
@@ -137,8 +138,8 @@ function readLoop(node: LoopNode, writer: SegmentWriter): ReadableLoop {
   return out;
 }
 
-function startId(child: X12Segment | LoopNode): string {
-  return child.kind === "segment" ? child.id : startId(child.children[0]!);
+function segmentUseOf({ use }: LoopNode, { id }: X12Segment): SegmentUse | LoopUse {
+  return use!.children[use!.places.get(id)!]!;
 }
 
 /** Writes segments as JSON and collects their labels, where somebody wants them. */
@@ -164,6 +165,10 @@ export class SegmentWriter {
       const raw = elements[element]!;
       if (raw === "" && element < last) continue;
       const place = rule?.places[element - 1] ?? null;
+      if (labels === null && place !== null && place.isPlain) {
+        out[place.key] = raw;
+        continue;
+      }
       const key = place === null ? elementKey(id, element) : place.key;
       if (labels !== null && place !== null) labels[key] ??= place.label;
       // ISA is of fixed form, and its last element is the component separator itself.

@@ -10,6 +10,8 @@ export interface SegmentUse {
 export interface LoopUse {
   kind: "loop";
   id: string;
+  /** Its name in readable JSON: `loop0300`. */
+  name: string;
   mandatory: boolean;
   /** Occurrences in one of its parent. */
   usesMax: number;
@@ -87,7 +89,7 @@ function closeLoop(loop: OpenLoop): LoopUse {
     places.set(id, index);
   }
   const { id, mandatory, usesMax, children } = loop;
-  return { kind: "loop", id, mandatory, usesMax, children, places };
+  return { kind: "loop", id, name: `loop${id}`, mandatory, usesMax, children, places };
 }
 
 /** The segment with which a use begins. */

@@ -16,6 +16,8 @@ export interface ElementRule {
 export interface PlaceRule {
   /** `B204`; in a composite "", because components are named by the element that they stand in. */
   key: string;
+  /** Its value is one text, whatever characters it has: no composite, not repeated, not binary. */
+  isPlain: boolean;
   /** Null for a composite. */
   element: ElementRule | null;
   /** Places of a composite's components. */
@@ -107,6 +109,7 @@ function readPlace(
   if (element === null && composite === undefined) throw new Error(`No element ${text} in the X12 tables`);
   return {
     key,
+    isPlain: element !== null && element.type !== "B" && composite === undefined && repeat === undefined,
     element,
     components: composite?.places ?? null,
     ref,
