@@ -362,6 +362,8 @@ describe("what names a template", () => {
       key: other.apiKey,
       body: { ...GOOD, code: newCode(), name: "Theirs" },
     });
+    const beyond = await endpoint({ template: code, version: 99_999_999_999 });
+    expect(beyond.status).toBe(422);
     for (const [template, path] of [
       [{ template: "nothing" }, "/transformTemplate/template"],
       [{ template: code, version: 2 }, "/transformTemplate/version"],

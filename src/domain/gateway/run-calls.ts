@@ -118,7 +118,11 @@ export class CallRunner {
     let info;
     try {
       const { queueTimeoutMs: _patience, ...rest } = options;
-      const answer = await callThroughTemplates(ctx, { ...call, body: call.body ?? undefined, options: rest });
+      const answer = await callThroughTemplates(ctx, {
+        ...call,
+        body: call.body ?? undefined,
+        options: rest,
+      });
       info = answer.info;
       const response = await withoutCredential(ctx, call.integrationId, await readAnswer(answer));
       await finish({ status: "DONE", attempts: info.attempts, logId: info.logId, response });

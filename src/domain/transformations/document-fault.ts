@@ -34,7 +34,6 @@ export const DocumentFault = Type.Object(
     column: Type.Optional(Type.Integer({ description: "Characters, from 1." })),
     offset: Type.Optional(Type.Integer({ description: "Byte of the source, from 0." })),
     segment: Type.Optional(Type.Integer({ description: "X12: number of the segment, from 1." })),
-    segmentId: Type.Optional(Type.String()),
     element: Type.Optional(Type.Integer()),
     component: Type.Optional(Type.Integer()),
     record: Type.Optional(
@@ -104,9 +103,7 @@ export function withPlace(fault: DocumentFault, place: Place | undefined): Docum
 function placeText(fault: DocumentFault): string {
   const parts = [
     fault.record === undefined ? "" : `record ${fault.record}`,
-    fault.segment === undefined
-      ? ""
-      : `segment ${fault.segment}${fault.segmentId ? ` (${fault.segmentId})` : ""}`,
+    fault.segment === undefined ? "" : `segment ${fault.segment}`,
     fault.element === undefined ? "" : `element ${fault.element}`,
     fault.component === undefined ? "" : `component ${fault.component}`,
     fault.line === undefined ? "" : `line ${fault.line}, column ${fault.column ?? 1}`,

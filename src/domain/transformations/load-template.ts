@@ -1,6 +1,7 @@
 import type { Sql } from "../../platform/postgres/client.ts";
 import type { Transaction } from "../context.ts";
 import type { MappingRules, ValidationRules } from "./mapping/rules.ts";
+import { VERSION_MAX } from "./schema.ts";
 import { findVersion, type LoadedRow, type VersionContent } from "./store.ts";
 import { type SubTemplate, subTemplateKey, subTemplatesOf } from "./sub-templates.ts";
 
@@ -56,6 +57,7 @@ export async function loadSubMappings(
     for (const { code, version } of next) {
       const key = subTemplateKey(code, version);
       asked.add(key);
+      if (version !== "latest" && !(Number.isInteger(version) && version <= VERSION_MAX)) continue;
       // oxlint-disable-next-line no-await-in-loop -- what one calls is known when it was read
       const row = await findVersion(sql, tenantId, code, version === "latest" ? undefined : version);
       if (row === undefined) continue;

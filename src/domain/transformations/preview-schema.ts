@@ -1,4 +1,5 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { VERSION_MAX } from "./schema.ts";
 import { DocumentFault } from "./document-fault.ts";
 import { ContentInput, DocumentFormat, Example, InputEncoding } from "./transformation-schema.ts";
 
@@ -10,7 +11,9 @@ const StoredReference = {
   template: Type.Optional(
     Type.String({ minLength: 1, maxLength: 200, description: "Id or code of a stored template." }),
   ),
-  version: Type.Optional(Type.Union([Type.Integer({ minimum: 1 }), Type.Literal("latest")])),
+  version: Type.Optional(
+    Type.Union([Type.Integer({ minimum: 1, maximum: VERSION_MAX }), Type.Literal("latest")]),
+  ),
 };
 
 /** A stored version, or a content that is not stored: one of the two. */
@@ -160,12 +163,16 @@ export const ShadowInput = Type.Object(
     baseline: Type.Optional(
       Type.Integer({
         minimum: 1,
+        maximum: VERSION_MAX,
         description: "The version that serves now; the one in use, else the newest.",
       }),
     ),
-    candidate: Type.Union([Type.Object({ version: Type.Integer({ minimum: 1 }) }, strict), ContentInput], {
-      description: "A version of the template, or a content that is not stored yet.",
-    }),
+    candidate: Type.Union(
+      [Type.Object({ version: Type.Integer({ minimum: 1, maximum: VERSION_MAX }) }, strict), ContentInput],
+      {
+        description: "A version of the template, or a content that is not stored yet.",
+      },
+    ),
     limit: Type.Optional(
       Type.Integer({
         minimum: 1,

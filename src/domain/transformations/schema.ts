@@ -2,6 +2,9 @@ import type { Static } from "@sinclair/typebox";
 import { Type } from "@sinclair/typebox";
 import { EXPRESSION_MAX_BYTES } from "./protocol.ts";
 
+/** What Postgres takes for a version. */
+export const VERSION_MAX = 2_147_483_647;
+
 /** A JSONata expression of one's own. */
 export const ExpressionTemplate = Type.Object(
   {
@@ -23,7 +26,7 @@ export const StoredTemplate = Type.Object(
   {
     template: Type.String({ minLength: 1, maxLength: 200, description: "Id or code of the transformation" }),
     version: Type.Optional(
-      Type.Union([Type.Integer({ minimum: 1 }), Type.Literal("latest")], {
+      Type.Union([Type.Integer({ minimum: 1, maximum: VERSION_MAX }), Type.Literal("latest")], {
         description:
           "A version, which never changes, or `latest` (when left out): the newest, as it is made.",
       }),

@@ -1,4 +1,5 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { VERSION_MAX } from "./schema.ts";
 
 const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 const Time = Type.String({ format: "date-time" });
@@ -97,6 +98,7 @@ export type CreateTransformationInput = Static<typeof CreateTransformationInput>
 
 const expectedVersion = Type.Integer({
   minimum: 1,
+  maximum: VERSION_MAX,
   description: "The version that the change was made from: 409 when there is a newer one.",
 });
 
@@ -120,7 +122,11 @@ export type UpdateTransformationInput = Static<typeof UpdateTransformationInput>
 
 export const RollBackInput = Type.Object(
   {
-    version: Type.Integer({ minimum: 1, description: "Its content becomes the newest version." }),
+    version: Type.Integer({
+      minimum: 1,
+      maximum: VERSION_MAX,
+      description: "Its content becomes the newest version.",
+    }),
     note: Type.Optional(note),
   },
   { additionalProperties: false },
@@ -132,7 +138,11 @@ export const CloneInput = Type.Object(
     code: CreateTransformationInput.properties.code,
     name: Type.Optional(head.name),
     version: Type.Optional(
-      Type.Integer({ minimum: 1, description: "Which version is copied; the newest when left out." }),
+      Type.Integer({
+        minimum: 1,
+        maximum: VERSION_MAX,
+        description: "Which version is copied; the newest when left out.",
+      }),
     ),
   },
   { additionalProperties: false },
@@ -145,7 +155,11 @@ export type ReplaceTestsInput = Static<typeof ReplaceTestsInput>;
 export const RunTestsInput = Type.Object(
   {
     version: Type.Optional(
-      Type.Integer({ minimum: 1, description: "The version that is tried; the newest when left out." }),
+      Type.Integer({
+        minimum: 1,
+        maximum: VERSION_MAX,
+        description: "The version that is tried; the newest when left out.",
+      }),
     ),
   },
   { additionalProperties: false },
@@ -153,7 +167,11 @@ export const RunTestsInput = Type.Object(
 export type RunTestsInput = Static<typeof RunTestsInput>;
 
 export const ResumeInput = Type.Object(
-  { version: Type.Optional(Type.Integer({ minimum: 1, description: "Every version when left out." })) },
+  {
+    version: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: VERSION_MAX, description: "Every version when left out." }),
+    ),
+  },
   { additionalProperties: false },
 );
 export type ResumeInput = Static<typeof ResumeInput>;

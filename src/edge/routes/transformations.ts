@@ -27,6 +27,7 @@ import { previewTransformation } from "../../domain/transformations/preview-tran
 import { replaceTests } from "../../domain/transformations/replace-tests.ts";
 import { resumeTransformation } from "../../domain/transformations/resume-transformation.ts";
 import { rollBackTransformation } from "../../domain/transformations/roll-back-transformation.ts";
+import { VERSION_MAX } from "../../domain/transformations/schema.ts";
 import {
   CloneInput,
   CreateTransformationInput,
@@ -59,7 +60,7 @@ const BODY_BYTES_MAX = 4 * 1024 * 1024;
 
 const versionParams = t.Object({
   id: t.String({ format: "uuid" }),
-  version: t.Integer({ minimum: 1, maximum: 2_147_483_647 }),
+  version: t.Integer({ minimum: 1, maximum: VERSION_MAX }),
 });
 
 /** `/api/v1/transformations`: how one document becomes another. */
