@@ -65,17 +65,22 @@ export function isHeldByDouble(text: string): boolean {
   const value = Number(text);
   if (!Number.isFinite(value)) return false;
   if (String(value) === text) return true;
+  // Nothing but zeros in front of the exponent, or too small for a double.
+  if (value === 0) return !/[1-9]/.test(text.split(/[eE]/, 1)[0]!);
   return canonicalNumber(String(value)) === canonicalNumber(text);
 }
 
-/** `sign digits E exponent` without leading or trailing zeros, so that equal numbers have equal texts. */
+/**
+ * `sign digits E exponent` without leading or trailing zeros, so that equal numbers have equal texts. Of a number that a
+ * double reaches, so the exponent is no larger than the text is long. Takes time in proportion to the text: no pattern
+ * looks for zeros at the end.
+ */
 function canonicalNumber(text: string): string {
   const match = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(text);
   if (match === null) return text;
   const [, sign = "", whole = "", fraction = "", exponent = "0"] = match;
   const digits = (whole + fraction).replace(/^0+/, "");
-  const significant = digits.replace(/0+$/, "");
-  if (significant === "") return "0";
-  const power = BigInt(exponent) - BigInt(fraction.length) + BigInt(digits.length - significant.length);
-  return `${sign}${significant}E${power}`;
+  let end = digits.length;
+  while (digits[end - 1] === "0") end--;
+  return `${sign}${digits.slice(0, end)}E${Number(exponent) - fraction.length + digits.length - end}`;
 }

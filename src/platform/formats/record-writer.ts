@@ -99,16 +99,16 @@ function openXml(settings: XmlSettings, limits: FormatLimits): RecordWriter {
 
 function openCsv(settings: CsvSettings, limits: FormatLimits): RecordWriter {
   let writer: CsvWriter | undefined;
-  let number = 0;
   return textWriter(settings.encoding ?? "utf-8", csvMark(settings), limits, {
     record(record) {
       const opened = writer ?? new CsvWriter(settings, columnsOf([record], settings));
       const text = (writer === undefined ? opened.header() : "") + opened.records([record], () => "");
       writer = opened;
-      number++;
       return text;
     },
     end: () =>
-      number > 0 || settings.columns === undefined ? "" : new CsvWriter(settings, settings.columns).header(),
+      writer !== undefined || settings.columns === undefined
+        ? ""
+        : new CsvWriter(settings, settings.columns).header(),
   });
 }

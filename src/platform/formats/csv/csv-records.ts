@@ -98,6 +98,7 @@ export class CsvRecords {
 
   #readHeader(names: string[]): void {
     const { columns, extraColumns = "keep" } = this.#settings;
+    const expected = columns === undefined ? undefined : new Set(columns);
     const seen = new Set<string>();
     for (const [cell, name] of names.entries()) {
       if (name === "") this.#fault("empty_header", "A column has no name", cell);
@@ -105,7 +106,7 @@ export class CsvRecords {
         this.#fault("reserved_name", "A column must not be called __proto__", cell);
       else if (seen.has(name))
         this.#fault("duplicate_header", `The column ${JSON.stringify(name)} occurs twice`, cell);
-      else if (columns !== undefined && extraColumns === "refuse" && !columns.includes(name))
+      else if (expected !== undefined && extraColumns === "refuse" && !expected.has(name))
         this.#fault("unknown_column", `The column ${JSON.stringify(name)} is not expected`, cell);
       seen.add(name);
     }
@@ -114,8 +115,8 @@ export class CsvRecords {
     }
     this.#names = names;
     this.#cellsExpected = names.length;
-    if (columns !== undefined && extraColumns === "drop")
-      this.#kept = names.map((name) => columns.includes(name));
+    if (expected !== undefined && extraColumns === "drop")
+      this.#kept = names.map((name) => expected.has(name));
   }
 
   #fault(code: FormatFaultCode, message: string, cell: number): void {

@@ -39,8 +39,8 @@ export class CsvWriter {
       quoted: settings.quoting === "all",
       // An empty line is no record to a reader that skips empty lines.
       quoted_empty: settings.quoting === "all" || names?.length === 1 || names === undefined,
-      // Space that a reader may trim, a mark that it would take for the encoding's, and comments.
-      quoted_match: [/^[\s\uFEFF]|\s$/, ...(comment === undefined ? [] : [comment])],
+      // Any line break, space that a reader may trim, a mark that it would take for the encoding's, and comments.
+      quoted_match: [/^[\s\uFEFF]|[\r\n]|\s$/, ...(comment === undefined ? [] : [comment])],
       record_delimiter: settings.newline ?? "\r\n",
     };
   }

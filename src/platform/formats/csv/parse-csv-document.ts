@@ -93,8 +93,9 @@ export function indexOfCell(
     if (number === cell) found = index;
   });
   if (found !== undefined || !isInside) return found;
-  const next = cut.starts[record + 1] ?? cut.end;
-  return text.slice(0, next).replace(/[\r\n]+$/, "").length;
+  let end = cut.starts[record + 1] ?? cut.end;
+  while (text[end - 1] === "\n" || text[end - 1] === "\r") end--;
+  return end;
 }
 
 function findPlace(

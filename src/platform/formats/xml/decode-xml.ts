@@ -28,16 +28,27 @@ export function detectXmlEncoding(head: Uint8Array, outer: SourceEncoding = "utf
   const mark = readMark(head);
   if (head[0] === 0xff && head[1] === 0xfe && head[2] === 0 && head[3] === 0) return unsupported("UTF-32");
   if (head[0] === 0 && head[1] === 0) return unsupported("UTF-32");
-  if (mark !== undefined && mark.encoding !== "utf-8") return { ok: true, encoding: mark.encoding };
-  if (head[0] === 0x3c && head[1] === 0) return { ok: true, encoding: "utf-16le" };
-  if (head[0] === 0 && head[1] === 0x3c) return { ok: true, encoding: "utf-16be" };
+  const wide =
+    mark === undefined ? wideEncoding(head) : mark.encoding === "utf-8" ? undefined : mark.encoding;
   const from = mark?.markBytes ?? 0;
+  // A declaration is ASCII: of UTF-16 every other byte says it.
   const ascii = Buffer.from(head.subarray(from, from + DECLARATION_BYTES_MAX)).toString("latin1");
-  const name = DECLARATION.exec(ascii)?.[1];
+  const name = DECLARATION.exec(wide === undefined ? ascii : ascii.replaceAll("\u0000", ""))?.[1];
+  if (wide !== undefined) {
+    return name === undefined || WIDE_NAME.test(name) ? { ok: true, encoding: wide } : unsupported(name);
+  }
   if (name === undefined) return { ok: true, encoding: mark === undefined ? outer : "utf-8" };
   const encoding = DECLARED[name.toLowerCase()];
   if (encoding === undefined || (mark !== undefined && encoding !== "utf-8")) return unsupported(name);
   return { ok: true, encoding };
+}
+
+const WIDE_NAME = /^(?:utf-16(?:le|be)?|iso-10646-ucs-2)$/i;
+
+/** UTF-16 without its mark, by its first character. */
+function wideEncoding(head: Uint8Array): SourceEncoding | undefined {
+  if (head[0] === 0x3c && head[1] === 0) return "utf-16le";
+  return head[0] === 0 && head[1] === 0x3c ? "utf-16be" : undefined;
 }
 
 function unsupported(name: string): { ok: false; faults: FormatFault[] } {

@@ -39,7 +39,10 @@ export class XmlNames {
     return Object.hasOwn(this.#namespaces, prefix) ? undefined : name;
   }
 
-  /** Null for a declaration of a namespace whose prefix the settings say. */
+  /**
+   * Null for a declaration of a namespace whose prefix the settings say; undefined where the name would stand for
+   * another one.
+   */
   attributeName({
     name,
     prefix,
@@ -49,14 +52,12 @@ export class XmlNames {
   }: QualifiedName & { value: string }): string | null | undefined {
     if (this.#prefixes.size === 0) return name;
     if (prefix === "xmlns" || name === "xmlns") {
-      const own = this.#prefixes.get(value);
-      if (own === undefined) return name;
-      // Attributes need a prefix to be in a namespace: without one of the settings they keep the document's.
-      return own === "" && prefix !== "" ? name : null;
+      return this.#prefixes.has(value) ? null : name;
     }
     if (prefix === "" || prefix === "xml") return name;
     const own = this.#prefixes.get(uri);
-    if (own !== undefined && own !== "") return `${own}:${local}`;
+    // An attribute without a prefix would be in no namespace.
+    if (own !== undefined) return own === "" ? undefined : `${own}:${local}`;
     return Object.hasOwn(this.#namespaces, prefixOf(name)) ? undefined : name;
   }
 }

@@ -47,7 +47,7 @@ export class XmlReader {
   /** Behind the last tag, comment or instruction. */
   #markupEnd = 0;
   #attributesAt: number[] = [];
-  /** What was written before the root element. */
+  /** What was written behind the last markup, until the root begins. */
   #prolog: string | null = "";
   /** What was written last, and the index of its first character. */
   #chunk = "";
@@ -101,8 +101,10 @@ export class XmlReader {
     this.#chunk = text;
     if (this.#prolog !== null) this.#prolog += text;
     this.#parser.write(text);
-    // Before it has ended, and whatever is wrong inside it.
-    if (this.#prolog !== null && DOCTYPE.test(this.#prolog.slice(this.#markupEnd))) this.#refuseDoctype();
+    if (this.#prolog === null) return;
+    this.#prolog = this.#rest(this.#prolog);
+    // Before it has ended.
+    if (DOCTYPE.test(this.#prolog)) this.#refuseDoctype();
   }
 
   /** @throws {FormatError} */
@@ -173,9 +175,9 @@ export class XmlReader {
   }
 
   #isNil({ attributes, content }: XmlElement): boolean {
-    return (
-      this.#readsNil && content.length === 0 && attributes.length === 1 && attributes[0]!.name === "xsi:nil"
-    );
+    if (!this.#readsNil || content.length > 0 || attributes.length !== 1) return false;
+    const { name, value } = attributes[0]!;
+    return name === "xsi:nil" && /^\s*(?:true|1)\s*$/.test(value);
   }
 
   #addText(text: string): void {
@@ -230,6 +232,11 @@ export class XmlReader {
     this.#fail("prefix_taken", message, this.#tagAt);
   }
 
+  /** Of a text that ends where the written ones do: what is behind the last markup. */
+  #rest(text: string): string {
+    return text.slice(Math.max(0, text.length - (this.#chunkFrom + this.#chunk.length - this.#markupEnd)));
+  }
+
   #refuseDoctype(): never {
     this.#fail(
       "doctype_refused",
@@ -239,7 +246,7 @@ export class XmlReader {
   }
 
   #refuseSyntax(parserMessage: string): never {
-    if (this.#prolog !== null && DOCTYPE.test(this.#prolog.slice(this.#markupEnd))) this.#refuseDoctype();
+    if (this.#prolog !== null && DOCTYPE.test(this.#rest(this.#prolog))) this.#refuseDoctype();
     // The parser puts line and column in front.
     const reason = parserMessage.replace(/^\d+:\d+: /, "").replace(/\.$/, "");
     const position = Math.min(this.#parser.position, this.#chunkFrom + this.#chunk.length);

@@ -186,7 +186,7 @@ export class XmlWriter {
       if (!key.startsWith(ATTRIBUTE) || value === null || value === undefined) continue;
       const at = appendPointer(pointer, key);
       const name = key.slice(1);
-      this.#checkName(name, scope, at);
+      this.#checkName(name, scope, at, true);
       const prefix = prefixOf(name);
       const full = prefix === "" ? name : `{${scope[prefix]}}${name.slice(prefix.length + 1)}`;
       if (expanded.has(full))
@@ -210,34 +210,38 @@ export class XmlWriter {
 
   /** The scope with an element's own declarations, each of which must be one that Namespaces in XML 1.0 allows. */
   #scopeOf(object: DocumentObject, outer: Scope, pointer: string): Scope {
-    let scope = outer;
+    let own: Record<string, string> | undefined;
     for (const [key, value] of Object.entries(object)) {
       if (key !== "@xmlns" && !key.startsWith("@xmlns:")) continue;
       const prefix = key === "@xmlns" ? "" : key.slice("@xmlns:".length);
       const at = appendPointer(pointer, key);
+      // A parser leaves out white space around a namespace.
+      const uri = typeof value === "string" ? value.trim() : undefined;
       const isReserved =
-        prefix === "xmlns" || value === XMLNS_NAMESPACE || (prefix === "xml") !== (value === XML_NAMESPACE);
-      if (typeof value !== "string" || isReserved || (value === "" && prefix !== "")) {
+        prefix === "xmlns" || uri === XMLNS_NAMESPACE || (prefix === "xml") !== (uri === XML_NAMESPACE);
+      if (uri === undefined || isReserved || (uri === "" && prefix !== "")) {
         refuse(
           "undeclared_prefix",
           `The prefix ${JSON.stringify(prefix)} cannot stand for this namespace`,
           at,
         );
       }
-      if (Object.hasOwn(this.#namespaces, prefix) && this.#namespaces[prefix] !== value) {
+      if (Object.hasOwn(this.#namespaces, prefix) && this.#namespaces[prefix] !== uri) {
         refuse(
           "prefix_taken",
           `The settings give the prefix ${JSON.stringify(prefix)} another namespace`,
           at,
         );
       }
-      scope = { ...scope, [prefix]: value };
+      own ??= {};
+      own[prefix] = uri;
     }
-    return scope;
+    return own === undefined ? outer : { ...outer, ...own };
   }
 
-  #checkName(name: string, scope: Scope, pointer: string): void {
-    if (!isQualifiedName(name)) refuse("invalid_name", `${JSON.stringify(name)} is no name in XML`, pointer);
+  #checkName(name: string, scope: Scope, pointer: string, isAttribute = false): void {
+    if (!isQualifiedName(name) || (!isAttribute && prefixOf(name) === "xmlns"))
+      refuse("invalid_name", `${JSON.stringify(name)} is no name in XML`, pointer);
     this.#checkEncoding(name, pointer);
     const prefix = prefixOf(name);
     if (prefix !== "" && prefix !== "xmlns" && !Object.hasOwn(scope, prefix)) {
@@ -246,9 +250,6 @@ export class XmlWriter {
         `The prefix of ${name} is not declared: by @xmlns:${prefix}, or in the settings`,
         pointer,
       );
-    }
-    if (prefix === "xmlns" && !pointer.includes("/@xmlns:")) {
-      refuse("invalid_name", "An element must not have the prefix xmlns", pointer);
     }
   }
 
