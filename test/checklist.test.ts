@@ -83,6 +83,18 @@ const CHECKLIST: readonly Line[] = [
       ["transformations/inbound-flow.test.ts", "maps XML to its handler's model, compressed or not"],
       ["transformations/outbound-flow.test.ts", "holds its deliveries while the template rests or is off"],
       ["transformations/gateway-headers.test.ts", "callThroughTemplates() maps the body on its way out"],
+      [
+        "transformations/system-templates.test.ts",
+        "load, status and invoice come back from their XML as they were",
+      ],
+      [
+        "edi/inbound-flow.test.ts",
+        "reaches the target as a load; the partner gets a 997 by an edi.document event",
+      ],
+      [
+        "e2e/edi-tender.test.ts",
+        "becomes a load at the target, is acknowledged by a 997, and its acceptance goes out as a 990",
+      ],
     ],
   },
   {

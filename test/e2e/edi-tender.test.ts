@@ -74,12 +74,12 @@ async function arrival(path: string, place: number): Promise<Arrival> {
 function readByPeer(text: string): { isa: string[]; code: string; segments: string[] } {
   const interchange = new X12Parser(true).parse(text) as X12Interchange;
   const [transaction] = interchange.functionalGroups[0]!.transactions;
-  const join = ({ tag, elements }: { tag: string; elements: { value?: string }[] }): string =>
+  const textOf = ({ tag, elements }: { tag: string; elements: { value?: string }[] }): string =>
     [tag, ...elements.map(({ value = "" }) => value)].join("*");
   return {
     isa: interchange.header.elements.map(({ value = "" }) => value.trim()),
     code: transaction!.header.elements[0]!.value!,
-    segments: transaction!.segments.map(join),
+    segments: transaction!.segments.map(textOf),
   };
 }
 

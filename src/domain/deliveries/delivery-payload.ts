@@ -57,8 +57,9 @@ export function makePayload(
   const standard = standardPayload(event);
   const { template, contentType } = subscription;
   if (event.type === EDI_DOCUMENT && X12_TYPE.test(contentType)) {
-    const { x12 } = JSON.parse(event.data) as { x12: string };
-    return { ok: true, body: Buffer.from(x12), contentType, isStandard: false };
+    const data = JSON.parse(event.data) as { x12?: unknown } | null;
+    if (typeof data?.x12 === "string")
+      return { ok: true, body: Buffer.from(data.x12), contentType, isStandard: false };
   }
   if (template === undefined) return { ok: true, body: standard, contentType, isStandard: true };
   return "expression" in template

@@ -88,7 +88,8 @@ function findSubscriptions(
   const found = subscriptions.matching(tenantId, { id, type, orderingKey, data: value });
   if (type !== EDI_DOCUMENT) return found;
   // A partner's settings may name the one subscription that reaches it.
-  const { subscriptionId = null } = value() as { subscriptionId?: string | null };
+  const facts = value() as { subscriptionId?: unknown } | null;
+  const subscriptionId = facts?.subscriptionId ?? null;
   if (subscriptionId === null) return found;
   const only = (entries: readonly SubscriptionEntry[]) =>
     entries.filter((entry) => entry.id === subscriptionId);
