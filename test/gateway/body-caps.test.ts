@@ -38,20 +38,16 @@ async function sendEndless(
   const lines = Object.entries({ Host: "localhost", ...headers }).map(([name, value]) => `${name}: ${value}`);
   let text = "";
   let sentBytes = 0;
-  let isOver = false;
   const socket = connect(edge.port, "127.0.0.1");
   const closed = Promise.withResolvers<void>();
   socket.on("error", () => undefined).on("close", () => closed.resolve());
   socket.on("data", (bytes) => {
     text += bytes.toString();
-    if (/\r\n\r\n[^]*(?:\}|<\/html>\s*|\r\n0\r\n\r\n)$/.test(text)) {
-      isOver = true;
-      socket.destroy();
-    }
+    if (/\r\n\r\n[^]*(?:\}|<\/html>\s*|\r\n0\r\n\r\n)$/.test(text)) socket.destroy();
   });
   socket.write(`POST ${path} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`);
   const more = (): void => {
-    while (!isOver && sentBytes < 2 * 1024 * MIB) {
+    while (!socket.destroyed && sentBytes < 2 * 1024 * MIB) {
       const goesOn = socket.write(isChunked ? CHUNK : PIECE);
       sentBytes += PIECE.length;
       if (!goesOn) return void socket.once("drain", more);
