@@ -4,6 +4,9 @@ import type { FormatFaultCode } from "../fault.ts";
 import type { CsvSettings } from "../settings.ts";
 import type { CsvDialect } from "./csv-dialect.ts";
 
+/** More faults are not kept: each place costs a walk through the document. */
+export const FAULTS_MAX = 20;
+
 /** What is wrong, by the record (0 is the first line that counts, so the header) and the cell. */
 export interface CellFault {
   code: FormatFaultCode;
@@ -120,6 +123,6 @@ export class CsvRecords {
   }
 
   #fault(code: FormatFaultCode, message: string, cell: number): void {
-    this.faults.push({ code, message, record: this.#record, cell });
+    if (this.faults.length < FAULTS_MAX) this.faults.push({ code, message, record: this.#record, cell });
   }
 }

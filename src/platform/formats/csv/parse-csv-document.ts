@@ -5,11 +5,8 @@ import { parsePointer } from "../pointer.ts";
 import type { CsvSettings } from "../settings.ts";
 import { decodeSource, placeAt, type SourceText } from "../source-text.ts";
 import { csvDialect, type CsvDialect } from "./csv-dialect.ts";
-import { CsvRecords, parseCells, type CellFault } from "./csv-records.ts";
+import { CsvRecords, FAULTS_MAX, parseCells, type CellFault } from "./csv-records.ts";
 import { cutRecords } from "./cut-records.ts";
-
-/** Faults after this many are not looked for. */
-const FAULTS_MAX = 20;
 
 /**
  * Reads CSV (RFC 4180 and the dialects of the settings) into an array of records: objects by the header, or arrays of

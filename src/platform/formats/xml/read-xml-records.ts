@@ -24,6 +24,7 @@ export async function* readXmlRecords(
   }
   let ready: RecordOutcome[] = [];
   let number = 0;
+  let lastEnd = 0;
   let window = new TextWindow("utf-8", 0);
   try {
     const { encoding, markBytes, pieces } = await decodeChunks(chunks, (head) => encodingOf(head, settings));
@@ -32,6 +33,7 @@ export async function* readXmlRecords(
       element(_name, record, { at }) {
         if (reader.position - at > limits.bytesMax) throw tooLarge(limits, at);
         window.moveTo(at);
+        lastEnd = reader.position;
         ready.push({ ok: true, record, number: ++number, place: window.placeOf(at) });
       },
     });
@@ -45,6 +47,8 @@ export async function* readXmlRecords(
     }
     reader.close();
   } catch (error) {
+    // The parser closes an element before it says that the closing tag is another's.
+    if (error instanceof FormatError && error.index < lastEnd) ready.pop();
     yield* ready;
     yield { ok: false, faults: [faultInWindow(error, window)] };
   }
