@@ -6,8 +6,8 @@ import { Address, Carrier, Coordinates, DateTime, Identifier, Reference, oneOf }
 export const LOAD_STATUS_CODES = {
   TENDERED: "offered to the carrier (X12 204)",
   BOOKED: "accepted by the carrier (X12 990 B1 A)",
-  DISPATCHED: "driver on the way to the pickup (214 AT7 X8 or XB)",
-  ARRIVED_PICKUP: "at the pickup (214 AT7 X3)",
+  DISPATCHED: "driver on the way to the pickup (214 AT7 XB)",
+  ARRIVED_PICKUP: "at the pickup (214 AT7 X3 or X8)",
   LOADED: "loading completed (214 AT7 CP)",
   DEPARTED_PICKUP: "left the pickup (214 AT7 AF)",
   IN_TRANSIT: "en route to the delivery (214 AT7 X6)",

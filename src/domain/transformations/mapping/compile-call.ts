@@ -1,5 +1,6 @@
-import type { Compiled, Compiler, Node, Place } from "./compiler.ts";
-import { closest, siteOf, within } from "./compiler.ts";
+import type { Compiled, ExpressionCompiler, Node, Place } from "./place.ts";
+import { closest } from "./closest-name.ts";
+import { siteOf, within } from "./place.ts";
 import { FUNCTIONS, signatureOf } from "./functions/library.ts";
 import type { MappingFunction, Parameter } from "./functions/mapping-function.ts";
 import { convert } from "./functions/mapping-function.ts";
@@ -8,7 +9,7 @@ import { ValueFault } from "./value-fault.ts";
 const NOTHING: Compiled = { evaluate: () => undefined, emits: false };
 
 /** `{ call, args }`. */
-export function compileCall(compiler: Compiler, node: Node, place: Place): Compiled {
+export function compileCall(compiler: ExpressionCompiler, node: Node, place: Place): Compiled {
   const name = node["call"] as string;
   const args = (node["args"] as unknown[] | undefined) ?? [];
   const compiled = args.map((arg, index) => compiler.expression(arg, within(place, "args", index)));
@@ -52,7 +53,7 @@ function parameterAt({ parameters }: MappingFunction, index: number): Parameter 
 
 /** The converted constant, undefined for what is known only later, or FAULTY. */
 function constantAt(
-  compiler: Compiler,
+  compiler: ExpressionCompiler,
   name: string,
   arg: Compiled,
   parameter: Parameter | undefined,

@@ -1,6 +1,6 @@
 import { ExactNumber, isDocumentObject } from "../../../platform/formats/document.ts";
-import type { Compiled, Compiler, Node, Place } from "./compiler.ts";
-import { siteOf, within } from "./compiler.ts";
+import type { Compiled, ExpressionCompiler, Node, Place } from "./place.ts";
+import { siteOf, within } from "./place.ts";
 import { shown } from "./date-text.ts";
 import { keyOf } from "./functions/lists.ts";
 import { isEmpty, truthOf } from "./functions/logic.ts";
@@ -39,7 +39,7 @@ export function blankTest(blank: Blank | undefined): (value: unknown) => boolean
 }
 
 /** `{ concat, separator }`: what is missing or null is left out; missing when nothing is left. */
-export function compileConcat(compiler: Compiler, node: Node, place: Place): Compiled {
+export function compileConcat(compiler: ExpressionCompiler, node: Node, place: Place): Compiled {
   const parts = (node["concat"] as unknown[]).map((part, index) =>
     compiler.expression(part, within(place, "concat", index)),
   );
@@ -63,7 +63,7 @@ export function compileConcat(compiler: Compiler, node: Node, place: Place): Com
 }
 
 /** `{ if, then, else }`. */
-export function compileIf(compiler: Compiler, node: Node, place: Place): Compiled {
+export function compileIf(compiler: ExpressionCompiler, node: Node, place: Place): Compiled {
   const condition = compiler.expression(node["if"], within(place, "if"));
   const then = compiler.expression(node["then"], within(place, "then"));
   const otherwise =
@@ -78,7 +78,7 @@ export function compileIf(compiler: Compiler, node: Node, place: Place): Compile
 }
 
 /** `{ first, blank }`: the first that has a value. */
-export function compileFirst(compiler: Compiler, node: Node, place: Place): Compiled {
+export function compileFirst(compiler: ExpressionCompiler, node: Node, place: Place): Compiled {
   const choices = (node["first"] as unknown[]).map((one, index) =>
     compiler.expression(one, within(place, "first", index)),
   );
@@ -94,7 +94,7 @@ export function compileFirst(compiler: Compiler, node: Node, place: Place): Comp
 }
 
 /** `{ list }`: what is missing is left out. */
-export function compileList(compiler: Compiler, node: Node, place: Place): Compiled {
+export function compileList(compiler: ExpressionCompiler, node: Node, place: Place): Compiled {
   const inner = { ...place, outputDepth: place.outputDepth + 1 };
   const items = (node["list"] as unknown[]).map((item, index) =>
     compiler.expression(item, within({ ...inner, target: [...place.target, index] }, "list", index)),
@@ -115,7 +115,7 @@ export function compileList(compiler: Compiler, node: Node, place: Place): Compi
 }
 
 /** `{ each, where, do }`. */
-export function compileEach(compiler: Compiler, node: Node, place: Place): Compiled {
+export function compileEach(compiler: ExpressionCompiler, node: Node, place: Place): Compiled {
   const list = compiler.expression(node["each"], within(place, "each"));
   const element: Place = {
     ...place,
@@ -163,7 +163,7 @@ interface Group {
 }
 
 /** `{ group, by, do, as }`: groups stand in the order of their first elements; a missing key is `null`. */
-export function compileGroup(compiler: Compiler, node: Node, place: Place): Compiled {
+export function compileGroup(compiler: ExpressionCompiler, node: Node, place: Place): Compiled {
   const list = compiler.expression(node["group"], within(place, "group"));
   const element = { ...place, levels: place.levels + 1 };
   const by = compiler.expression(node["by"], within(element, "by"));
@@ -230,7 +230,7 @@ function memberName(key: unknown): string {
 }
 
 /** `{ lookup, table, default, reverse }`: a value that the table does not have is a fault, unless there is a default. */
-export function compileLookup(compiler: Compiler, node: Node, place: Place): Compiled {
+export function compileLookup(compiler: ExpressionCompiler, node: Node, place: Place): Compiled {
   const key = compiler.expression(node["lookup"], within(place, "lookup"));
   const otherwise =
     node["default"] === undefined
@@ -267,7 +267,7 @@ export function compileLookup(compiler: Compiler, node: Node, place: Place): Com
 }
 
 /** `{ jsonata, input }`: its result is fetched between two passes of the mapping. */
-export function compileJsonata(compiler: Compiler, node: Node, place: Place): Compiled {
+export function compileJsonata(compiler: ExpressionCompiler, node: Node, place: Place): Compiled {
   const expression = node["jsonata"] as string;
   const input =
     node["input"] === undefined ? undefined : compiler.expression(node["input"], within(place, "input"));

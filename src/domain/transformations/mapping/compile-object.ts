@@ -1,8 +1,8 @@
 import { Type } from "@sinclair/typebox";
 import { isDocumentObject } from "../../../platform/formats/document.ts";
 import { blankTest, settle } from "./compile-forms.ts";
-import type { Compiled, Compiler, Node, Place } from "./compiler.ts";
-import { siteOf, within } from "./compiler.ts";
+import type { Compiled, ExpressionCompiler, Node, Place } from "./place.ts";
+import { siteOf, within } from "./place.ts";
 import { truthOf } from "./functions/logic.ts";
 import { describeType } from "./functions/mapping-function.ts";
 import type { RuleTrace } from "./mapping-result.ts";
@@ -18,13 +18,13 @@ import type { Evaluate } from "./walk-path.ts";
 const ruleForm = mappingForms(Type.Unknown()).rule;
 
 /** What a place counts besides its name and its text: quotes, signs, the digits of a number. */
-const PLACE_CHARS = 8;
+const PLACE_CHARS = 4;
 
 /** Values of one rule that a trace keeps. */
 const TRACED_VALUES_MAX = 20;
 
 /** `{ object, base }`: missing when no rule gives a value and there is no base. */
-export function compileObject(compiler: Compiler, node: Node, place: Place): Compiled {
+export function compileObject(compiler: ExpressionCompiler, node: Node, place: Place): Compiled {
   const base =
     node["base"] === undefined ? undefined : compiler.expression(node["base"], within(place, "base"));
   const evaluate = compileRules(
@@ -50,7 +50,7 @@ interface Target {
  * @param base what the object begins with; without one `always` gives an empty object where no rule has a value
  */
 export function compileRules(
-  compiler: Compiler,
+  compiler: ExpressionCompiler,
   rules: readonly unknown[],
   place: Place,
   base: Compiled | "always" | "unless empty",
@@ -79,7 +79,7 @@ export function compileRules(
 }
 
 function addRule(
-  compiler: Compiler,
+  compiler: ExpressionCompiler,
   root: Target,
   rule: MappingRule,
   index: number,
@@ -134,7 +134,7 @@ function insert(
 }
 
 function compileRule(
-  compiler: Compiler,
+  compiler: ExpressionCompiler,
   rule: MappingRule,
   steps: readonly TargetStep[],
   at: Place,

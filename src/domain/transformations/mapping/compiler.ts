@@ -14,50 +14,16 @@ import {
 } from "./compile-forms.ts";
 import { compileObject, compileRules } from "./compile-object.ts";
 import type { MappingDeps, MappingFault, MappingFaultCode, RuleTrace } from "./mapping-result.ts";
+import { closest } from "./closest-name.ts";
 import type { Path } from "./path.ts";
 import { parsePath, pointerToken } from "./path.ts";
+import type { Compiled, ExpressionCompiler, Node, Place, Template } from "./place.ts";
+import { pointerOf, within } from "./place.ts";
 import { mappingForms, MappingRules, RULES_MAX } from "./rules.ts";
-import type { Site } from "./scope.ts";
 import { Scope } from "./scope.ts";
 import { LIBRARY_TABLES, type LookupTable } from "./tables.ts";
 import type { Evaluate } from "./walk-path.ts";
 import { compilePath, locatePath } from "./walk-path.ts";
-
-/** An expression, ready to run. */
-export interface Compiled {
-  evaluate: Evaluate;
-  /** Its values are counted for the limits of the output while they are made. */
-  emits: boolean;
-  /** The path that it starts from, for places of faults. */
-  path?: Path;
-  /** Set where the value stands in the rules. */
-  constant?: { value: unknown };
-}
-
-/** Where an expression stands. */
-export interface Place {
-  /** JSON pointer into its template's rules. */
-  pointer: string;
-  /** Where its value goes; `undefined` for a place in a list. */
-  target: readonly (string | number | undefined)[];
-  /** Levels of objects and lists around its value. */
-  outputDepth: number;
-  /** Expressions around it. */
-  depth: number;
-  /** Lists around it, whose elements its paths start from. */
-  levels: number;
-  template: Template;
-}
-
-/** The template that an expression belongs to. */
-export interface Template {
-  tables: ReadonlyMap<string, LookupTable>;
-  isRecord: boolean;
-  /** Codes of the templates that called each other down to this one. */
-  codes: readonly string[];
-  /** Place of the call in the template that is compiled; undefined for itself. */
-  call: { pointer: string; code: string } | undefined;
-}
 
 const unknownForms = mappingForms(Type.Unknown());
 export type FormName = Exclude<keyof typeof unknownForms, "rule">;
@@ -70,13 +36,10 @@ const COMPILED_MAX = RULES_MAX.nodes * 4;
 /** Faults of one template that are told. */
 const TEMPLATE_FAULTS_MAX = 500;
 
-/** A node of the rules whose form is known; its members are checked by the forms' table. */
-export type Node = Readonly<Record<string, unknown>>;
-
 const NOTHING: Compiled = { evaluate: () => undefined, emits: false };
 
 /** Turns rules into closures and collects every fault on the way. */
-export class Compiler {
+export class Compiler implements ExpressionCompiler {
   readonly faults: MappingFault[] = [];
   /** JSONata expressions with the places where they stand. */
   readonly expressions: { expression: string; pointer: string }[] = [];
@@ -116,7 +79,7 @@ export class Compiler {
       pointer: "/rules",
       target: call?.place.target ?? [],
       outputDepth: call?.place.outputDepth ?? 0,
-      depth: (call?.place.depth ?? 0) + 1,
+      depth: 1,
       levels: 0,
       template,
     };
@@ -347,7 +310,8 @@ export class Compiler {
     if (Value.Check(schema, node)) return true;
     for (const error of Value.Errors(schema, node)) {
       // A missing member is told twice: as missing, and as of the wrong type.
-      if (error.value === undefined && error.type !== ValueErrorType.ObjectRequiredProperty) continue;
+      const isAbsent = error.value === undefined && error.path !== "";
+      if (isAbsent && error.type !== ValueErrorType.ObjectRequiredProperty) continue;
       const message =
         error.type === ValueErrorType.ObjectAdditionalProperties
           ? "is not known here"
@@ -386,53 +350,4 @@ export class Compiler {
 
 function constantOf(value: unknown): Compiled {
   return { evaluate: () => value, emits: false, constant: { value } };
-}
-
-/** A place inside a place. */
-export function within(place: Place, ...names: (string | number)[]): Place {
-  return { ...place, pointer: place.pointer + names.map(pointerToken).join(""), depth: place.depth + 1 };
-}
-
-function pointerOf({ pointer, template }: Place): string {
-  return template.call?.pointer ?? pointer;
-}
-
-/** What a fault of a running document needs to know of its place. */
-export function siteOf(place: Place, path: Path | undefined): Site {
-  const { call } = place.template;
-  return {
-    rule: pointerOf(place),
-    inner: call === undefined ? undefined : `${call.code}${place.pointer}`,
-    target: place.target,
-    locate: path === undefined ? undefined : (scope) => locatePath(path, scope),
-  };
-}
-
-/** The name that somebody most likely meant. */
-export function closest(name: string, known: readonly string[]): string {
-  const wanted = name.toLowerCase();
-  const near =
-    known.find((one) => one.toLowerCase() === wanted) ??
-    known.find((one) => isNear(wanted, one.toLowerCase()));
-  return near === undefined ? "" : `; did you mean ${near}?`;
-}
-
-function isNear(one: string, other: string): boolean {
-  if (Math.abs(one.length - other.length) > 2 || one.length > 100) return false;
-  let previous = Array.from({ length: other.length + 1 }, (_, index) => index);
-  for (let row = 1; row <= one.length; row++) {
-    const current = [row];
-    for (let column = 1; column <= other.length; column++) {
-      const cost = one[row - 1] === other[column - 1] ? 0 : 1;
-      current.push(
-        Math.min(
-          (previous[column] ?? 0) + 1,
-          (current[column - 1] ?? 0) + 1,
-          (previous[column - 1] ?? 0) + cost,
-        ),
-      );
-    }
-    previous = current;
-  }
-  return (previous.at(-1) ?? 9) <= 2;
 }

@@ -179,9 +179,19 @@ export function formatSteps(steps: readonly PathStep[]): string {
       if (step.kind === "name" && PLAIN_NAME.test(step.name))
         return index === 0 ? step.name : `.${step.name}`;
       if (step.kind === "name") return `[${quoted(step.name)}]`;
-      const member = formatSteps(step.names.map((name) => ({ kind: "name", name }) as const));
+      const member = formatMember(step.names);
       const sign = step.test === "equals" ? "=" : "!=";
       return step.test === "exists" ? `[?${member}]` : `[?${member}${sign}${quoted(step.value)}]`;
+    })
+    .join("");
+}
+
+/** In a condition names with the signs of comparison stand in quotes too. */
+function formatMember(names: readonly string[]): string {
+  return names
+    .map((name, index) => {
+      if (!PLAIN_NAME.test(name) || /[=!?]/.test(name)) return `[${quoted(name)}]`;
+      return index === 0 ? name : `.${name}`;
     })
     .join("");
 }

@@ -62,6 +62,7 @@ export const mappingForms = <E extends TSchema>(expression: E) => {
       },
       strict,
     ),
+    // oxlint-disable-next-line unicorn/no-thenable -- data, never a function
     if: Type.Object({ if: expression, then: expression, else: Type.Optional(expression) }, strict),
     first: Type.Object(
       { first: Type.Array(expression, { minItems: 1, maxItems: 200 }), blank: Type.Optional(Blank) },

@@ -63,7 +63,7 @@ export class Scope {
 const WORK_SLICE = 4_000;
 
 /** What a number, truth value or null counts. */
-const SCALAR_CHARS = 8;
+const SCALAR_CHARS = 4;
 const LONG_TEXT = 1_024;
 const REMEMBERED_VALUES = 32;
 

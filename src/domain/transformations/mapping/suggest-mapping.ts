@@ -61,13 +61,13 @@ function suggestObject(
   const rules: MappingRule[] = [];
   const visit = (value: unknown, steps: readonly string[]): void => {
     const full = [...prefix, ...steps];
-    const target = formatNames(steps);
+    const place = formatNames(steps);
     if (isDocumentObject(value) && steps.length < DEPTH_MAX) {
       for (const [name, member] of Object.entries(value)) visit(member, [...steps, name]);
     } else if (Array.isArray(value)) {
       const from = suggestList(reach, candidates, value, full, depth, suggestion);
       if (from === undefined) suggestion.unmatchedTargets.push(formatNames(full));
-      else rules.push({ target, from });
+      else rules.push({ target: place, from });
     } else {
       const best = bestOf(candidates, full, value);
       if (best === undefined) return void suggestion.unmatchedTargets.push(formatNames(full));
@@ -76,7 +76,7 @@ function suggestObject(
         source: best.candidate.path,
         confidence: best.confidence,
       });
-      rules.push({ target, from: best.from });
+      rules.push({ target: place, from: best.from });
     }
   };
   visit(target, []);

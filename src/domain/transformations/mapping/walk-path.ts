@@ -160,7 +160,8 @@ function compileStep(step: PathStep, isMany: boolean, isPick: boolean): Advance 
     return (values) => {
       const found: unknown[] = [];
       for (const value of values) {
-        for (const one of isMany && Array.isArray(value) ? value : [value]) {
+        // Among many there is no choice to make: lists inside lists are opened.
+        for (const one of isMany && Array.isArray(value) ? value.flat(Infinity) : [value]) {
           const inner = getter(one);
           if (inner !== undefined) found.push(inner);
         }
@@ -234,14 +235,17 @@ function picked(places: readonly Located[], index: number): Located[] {
 
 function stepFrom(place: Located, step: PathStep, isMany: boolean): Located[] {
   if (step.kind === "name") {
-    const ones = isMany && Array.isArray(place.value) ? elements(place) : [place];
-    return ones.flatMap((one) => memberOf(one, step.name));
+    return (isMany ? opened(place) : [place]).flatMap((one) => memberOf(one, step.name));
   }
   const all = elements(place);
   if (step.kind === "every") return all;
   if (step.kind === "index") return picked(all, step.index);
   const matches = compileTest(step);
   return all.filter((one) => matches(one.value));
+}
+
+function opened(place: Located): Located[] {
+  return Array.isArray(place.value) ? elements(place).flatMap(opened) : [place];
 }
 
 /** Elements of a list; what is no list is a list of one. `null` is an absent list. */
@@ -260,8 +264,8 @@ function memberOf(place: Located, name: string): Located[] {
   if (place.pointer === undefined) return [{ value, pointer: undefined }];
   const list = Array.isArray(place.value) ? pointerToken(0) : "";
   const one: unknown = Array.isArray(place.value) ? place.value[0] : place.value;
-  const member = isDocumentObject(one) ? pointerToken(name) : "";
-  return [{ value, pointer: place.pointer + list + member }];
+  const token = isDocumentObject(one) ? pointerToken(name) : "";
+  return [{ value, pointer: place.pointer + list + token }];
 }
 
 /**
