@@ -44,7 +44,11 @@ describe("Prefer: respond-async", () => {
     const accepted = await made.proxy("/echo", { headers: ASYNC });
     runner = new CallRunner(hub.runtime);
     const result = await resultOf(made, accepted.headers.get("location")!);
-    const { headers, body, bodyEncoding } = result["response"] as Record<string, never>;
+    const { headers, body, bodyEncoding } = result["response"] as {
+      headers: Record<string, string>;
+      body: string;
+      bodyEncoding: string;
+    };
     expect([headers["x-seen"], bodyEncoding]).toEqual(["Key [redacted]", "base64"]);
     expect(Buffer.from(body, "base64")).toEqual(
       Buffer.concat([around, Buffer.from("key=[redacted];"), around]),
