@@ -17,6 +17,7 @@ import {
   TENDER_JSONATA,
   TENDER_RULES,
 } from "./support/transform-documents.ts";
+import { measureStreams } from "./support/transform-streams.ts";
 import { measureX12 } from "./support/transform-x12.ts";
 import {
   compareRates,
@@ -24,7 +25,6 @@ import {
   type SectionOptions,
   type TransformSection,
 } from "./support/transform-section.ts";
-import { measureX12 } from "./support/transform-x12.ts";
 
 const FLAGS = {
   rounds: wholeNumber("times that all is gone through; the median counts", {
@@ -34,7 +34,7 @@ const FLAGS = {
     max: 20,
   }),
   seconds: wholeNumber("length of one run", { hint: "n", fallback: 3, min: 1, max: 60 }),
-  only: choice("one section only", ["all", "rules", "jsonata", "x12"], "all"),
+  only: choice("one section only", ["all", "rules", "jsonata", "x12", "streams"], "all"),
 };
 
 /** Sections by name; those of X12 and streams bring packages of their own. */
@@ -42,11 +42,12 @@ const SECTIONS: Readonly<Record<string, (options: SectionOptions) => Promise<Tra
   rules: measureRules,
   jsonata: measureJsonata,
   x12: measureX12,
+  streams: measureStreams,
 };
 
 export const transformBenchmark: Benchmark = defineBenchmark({
   name: "transform",
-  summary: "documents mapped a second: rules, JSONata, X12",
+  summary: "documents mapped a second: rules, JSONata, X12; streams of CSV and XML",
   about: [
     "Maps documents of 2 KB from bytes to bytes on one core: by rules against JSON.parse + hand-written TypeScript +",
     "JSON.stringify; by JSONata in the killable processes against JSONata in this process; X12 against other parsers.",

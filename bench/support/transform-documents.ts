@@ -34,6 +34,11 @@ export function exampleTender(number: number) {
       ],
       currency: "USD",
     },
+    billing: {
+      name: "ACME MANUFACTURING INC C/O FREIGHT AUDIT",
+      terms: "PREPAID",
+      address: { street: "PO BOX 440", city: "SAINT LOUIS", state: "MO", zip: "63166", country: "US" },
+    },
   };
 }
 
@@ -55,6 +60,8 @@ function stop(
     date,
     time,
     contact: "555-0100",
+    instructions:
+      "Appointment required. Call one hour ahead, check in at the office with the reference number.",
   };
 }
 

@@ -248,7 +248,9 @@ describe("expressions", () => {
     expect(only({ concat: ["a", "b", "n"], separator: ", " }, document)).toBe("x, 5");
     expect(only({ concat: ["big", { value: "#" }] }, document)).toBe("12345678901234567890#");
     expect(only({ concat: ["gone", "c"] }, document)).toBeUndefined();
+    // oxlint-disable-next-line unicorn/no-thenable -- data, never a function
     expect(only({ if: { call: "exists", args: ["gone"] }, then: 1, else: 2 }, document)).toBe(2);
+    // oxlint-disable-next-line unicorn/no-thenable -- data, never a function
     expect(only({ if: "gone", then: 1 }, document)).toBeUndefined();
     expect(only({ first: ["gone", "c", "b", "a"] }, document)).toBe("");
     expect(only({ first: ["gone", "c", "b", "a"], blank: "empty" }, document)).toBe("x");
@@ -524,6 +526,7 @@ describe("JSONata in rules", () => {
           },
         },
         { target: "none", from: { jsonata: "gone" }, default: { value: "d" } },
+        // oxlint-disable-next-line unicorn/no-thenable -- data, never a function
         { target: "nested", from: { if: { jsonata: "id = 'L'" }, then: { jsonata: "$length(id)" } } },
         { target: "exact", from: { jsonata: "big" } },
       ],

@@ -99,8 +99,12 @@ interface Token {
 
 /** Fields and how many characters each may have; `S` any number up to 9. */
 const FIELDS = new Set(
-  "yyyy yy MMMM MMM MM M dd d EEEE EEE HH H hh h mm m ss s S SS SSS SSSSSS SSSSSSSSS a XXX XX Z".split(" "),
+  "yyyy yy MMMM MMM MM M dd d EEEE EEE HH H hh h mm m ss s S SS SSS SSSSSS SSSSSSSSS a ZZZZZ XX Z".split(" "),
 );
+
+/** Offset with a colon, or Z: the letters of Java, beside those of LDML. */
+const OFFSET = "X".repeat(3);
+FIELDS.add(OFFSET);
 
 /** A format as its author wrote it, read once. */
 export interface DateFormat {
@@ -110,7 +114,7 @@ export interface DateFormat {
 }
 
 /**
- * Reads a format: `yyyy-MM-dd`, `MM/dd/yyyy hh:mm a`, `yyyyMMddHHmm`, `d MMM yyyy`, `HH:mm:ss.SSSXXX`. Letters are
+ * Reads a format: `yyyy-MM-dd`, `MM/dd/yyyy hh:mm a`, `yyyyMMddHHmm`, `d MMM yyyy`, `HH:mm:ss.SSSZZZZZ`. Letters are
  * those of Unicode LDML; words stand in quotes (`d 'of' MMMM`). Names of months and days are English.
  *
  * @returns a message where it is none
@@ -131,7 +135,7 @@ export function readDateFormat(text: string): DateFormat | string {
       if (letter === "T" && field === "T") tokens.push({ field: "", text: "T" });
       else if (FIELDS.has(field)) tokens.push({ field, text: "" });
       else
-        return `${field} is no field of a date format (yyyy MM dd HH mm ss SSS a XXX …); put words in quotes`;
+        return `${field} is no field of a date format (yyyy MM dd HH mm ss SSS a ZZZZZ …); put words in quotes`;
       at = end;
     } else {
       tokens.push({ field: "", text: letter });
@@ -181,7 +185,11 @@ function writeField(field: string, clock: Date, date: DateValue): string {
     default:
       if (date.offsetMs === undefined)
         throw new ValueFault("invalid_value", "the date has no offset from UTC; give its time zone");
-      return writeOffset(date.offsetMs, field === "XXX" ? ":" : "", field === "Z" ? "" : "Z");
+      return writeOffset(
+        date.offsetMs,
+        field === OFFSET || field === "ZZZZZ" ? ":" : "",
+        field === "Z" ? "" : "Z",
+      );
   }
 }
 

@@ -26,12 +26,9 @@ export const TargetPath = Type.String({ maxLength: RULES_MAX.pathChars });
 
 const TableEntries = Type.Record(Type.String({ maxLength: 500 }), Type.Unknown());
 
-/**
- * The forms of a rule and of an expression, by the member that tells them apart. `expression` stands where an
- * expression contains another one: the type as a whole needs itself there, the check of one node needs none.
- */
-export const mappingForms = <E extends TSchema>(expression: E) => {
-  const rule = Type.Object(
+/** One rule; `expression` as in `mappingForms`. */
+const ruleForm = <E extends TSchema>(expression: E) =>
+  Type.Object(
     {
       target: TargetPath,
       from: Type.Optional(expression),
@@ -44,6 +41,13 @@ export const mappingForms = <E extends TSchema>(expression: E) => {
     },
     strict,
   );
+
+/**
+ * The forms of a rule and of an expression, by the member that tells them apart. `expression` stands where an
+ * expression contains another one: the type as a whole needs itself there, the check of one node needs none.
+ */
+export const mappingForms = <E extends TSchema>(expression: E) => {
+  const rule = ruleForm(expression);
   return {
     rule,
     path: Type.Object({ path: SourcePath }, strict),
