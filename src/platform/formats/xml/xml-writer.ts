@@ -296,7 +296,7 @@ export class XmlWriter {
     if (wrong !== undefined) refuseCharacter(wrong, pointer);
     const escaped = text.replace(escapes.pattern, (character) => escapes.table[character]!);
     if (this.#encoding === "utf-8" || this.#encoding === "utf-16le") return escaped;
-    return escaped.replace(/[^\u0000-\u007F]/gu, (character) =>
+    return escaped.replace(/\P{ASCII}/gu, (character) =>
       isEncodable(character, this.#encoding) ? character : `&#${character.codePointAt(0)};`,
     );
   }
