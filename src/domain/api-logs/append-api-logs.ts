@@ -1,4 +1,5 @@
 import type { Sql, TransactionSql } from "postgres";
+import { plainArrayText, quotedArrayText } from "../../platform/postgres/array-text.ts";
 import { timeOfId } from "../../platform/uuid.ts";
 import { byteaArrayText, storableJson, storableText } from "../../platform/postgres/storable.ts";
 
@@ -69,19 +70,23 @@ export async function appendApiLogs(
   bodyBytesMax = BODY_BYTES_MAX_DEFAULT,
 ): Promise<void> {
   if (rows.length === 0) return;
-  const texts = (pick: (row: ApiLogRow) => string | null): (string | null)[] =>
-    rows.map((row) => {
-      const value = pick(row);
-      return value === null ? null : storableText(value);
-    });
-  const ids = (pick: (row: ApiLogRow) => string | null): (string | null)[] => rows.map(pick);
-  const numbers = (pick: (row: ApiLogRow) => number | null): (number | null)[] =>
-    rows.map((row) => wholeNumber(pick(row)));
-  const documents = (pick: (row: ApiLogRow) => Readonly<Record<string, unknown>> | null): (string | null)[] =>
-    rows.map((row) => {
-      const value = pick(row);
-      return value === null ? null : storableJson(value);
-    });
+  const texts = (pick: (row: ApiLogRow) => string | null): string =>
+    quotedArrayText(
+      rows.map((row) => {
+        const value = pick(row);
+        return value === null ? null : storableText(value);
+      }),
+    );
+  const ids = (pick: (row: ApiLogRow) => string | null): string => quotedArrayText(rows.map(pick));
+  const numbers = (pick: (row: ApiLogRow) => number | null): string =>
+    plainArrayText(rows.map((row) => wholeNumber(pick(row))));
+  const documents = (pick: (row: ApiLogRow) => Readonly<Record<string, unknown>> | null): string =>
+    quotedArrayText(
+      rows.map((row) => {
+        const value = pick(row);
+        return value === null ? null : storableJson(value);
+      }),
+    );
   const bodies = (pick: (row: ApiLogRow) => Uint8Array | null): string =>
     byteaArrayText(rows.map((row) => pick(row)?.subarray(0, bodyBytesMax) ?? null));
   await sql`
@@ -95,35 +100,35 @@ export async function appendApiLogs(
       response_time_ms, correlation_id, user_id, source_ip, status, error_message, retry_of, receipt_id, error_code,
       attempt_number, traceparent, timings
     from unnest(
-      ${ids((row) => row.id)}::text[]::uuid[],
-      ${rows.map((row) => timeOfId(row.id))}::float8[],
-      ${ids((row) => row.tenantId)}::text[]::uuid[],
-      ${ids((row) => row.integrationId)}::text[]::uuid[],
-      ${ids((row) => row.endpointId)}::text[]::uuid[],
-      ${texts((row) => row.direction)}::text[],
-      ${texts((row) => row.method)}::text[],
-      ${texts((row) => row.url)}::text[],
-      ${texts((row) => row.path)}::text[],
-      ${documents((row) => row.queryParams)}::text[]::jsonb[],
-      ${documents((row) => row.headers)}::text[]::jsonb[],
+      ${ids((row) => row.id)}::text::uuid[],
+      ${plainArrayText(rows.map((row) => timeOfId(row.id)))}::text::float8[],
+      ${ids((row) => row.tenantId)}::text::uuid[],
+      ${ids((row) => row.integrationId)}::text::uuid[],
+      ${ids((row) => row.endpointId)}::text::uuid[],
+      ${texts((row) => row.direction)}::text::text[],
+      ${texts((row) => row.method)}::text::text[],
+      ${texts((row) => row.url)}::text::text[],
+      ${texts((row) => row.path)}::text::text[],
+      ${documents((row) => row.queryParams)}::text::jsonb[],
+      ${documents((row) => row.headers)}::text::jsonb[],
       ${bodies((row) => row.body)}::text::bytea[],
-      ${numbers((row) => row.bodySize)}::int[],
-      ${numbers((row) => row.responseStatus)}::int[],
-      ${documents((row) => row.responseHeaders)}::text[]::jsonb[],
+      ${numbers((row) => row.bodySize)}::text::int[],
+      ${numbers((row) => row.responseStatus)}::text::int[],
+      ${documents((row) => row.responseHeaders)}::text::jsonb[],
       ${bodies((row) => row.responseBody)}::text::bytea[],
-      ${numbers((row) => row.responseSize)}::int[],
-      ${numbers((row) => row.responseTimeMs)}::int[],
-      ${texts((row) => row.correlationId)}::text[],
-      ${ids((row) => row.userId)}::text[]::uuid[],
-      ${texts((row) => row.sourceIp)}::text[],
-      ${texts((row) => row.status)}::text[],
-      ${texts((row) => row.errorMessage)}::text[],
-      ${ids((row) => row.retryOf)}::text[]::uuid[],
-      ${ids((row) => row.receiptId ?? null)}::text[]::uuid[],
-      ${texts((row) => row.errorCode ?? null)}::text[],
-      ${numbers((row) => row.attemptNumber ?? null)}::int[],
-      ${texts((row) => row.traceparent ?? null)}::text[],
-      ${documents((row) => row.timings ?? null)}::text[]::jsonb[]
+      ${numbers((row) => row.responseSize)}::text::int[],
+      ${numbers((row) => row.responseTimeMs)}::text::int[],
+      ${texts((row) => row.correlationId)}::text::text[],
+      ${ids((row) => row.userId)}::text::uuid[],
+      ${texts((row) => row.sourceIp)}::text::text[],
+      ${texts((row) => row.status)}::text::text[],
+      ${texts((row) => row.errorMessage)}::text::text[],
+      ${ids((row) => row.retryOf)}::text::uuid[],
+      ${ids((row) => row.receiptId ?? null)}::text::uuid[],
+      ${texts((row) => row.errorCode ?? null)}::text::text[],
+      ${numbers((row) => row.attemptNumber ?? null)}::text::int[],
+      ${texts((row) => row.traceparent ?? null)}::text::text[],
+      ${documents((row) => row.timings ?? null)}::text::jsonb[]
     ) as given(
       id, created_ms, tenant_id, integration_id, endpoint_id, direction, method, url, path, query_params, headers, body,
       body_size, response_status, response_headers, response_body, response_size, response_time_ms, correlation_id,

@@ -15,7 +15,7 @@ import { noteError } from "./error-notices.ts";
 import { type GatewayAdmission, gatewayAdmissionOf } from "./gateway-admission.ts";
 import { type CallInfo, GatewayError } from "./gateway-error.ts";
 import { inFlightOf } from "./in-flight.ts";
-import { judgeAnswer, judgeFailure, outcomeFor } from "./judge-answer.ts";
+import { judgeAnswer, type JudgedAnswer, judgeFailure, outcomeFor } from "./judge-answer.ts";
 import { loggedBytes, logTry } from "./log-try.ts";
 import { ReplayableBody } from "./replayable-body.ts";
 import { type CallBody, type RequestOut, requestOut } from "./request-out.ts";
@@ -261,7 +261,7 @@ export class CallRun {
     timings: Record<string, number>;
     verdict: AnswerClass;
     answer: StreamedAnswer | undefined;
-    judged: { headers: Headers } | undefined;
+    judged: JudgedAnswer | undefined;
     failure: StreamFailure | undefined;
     noted: readonly Uint8Array[];
   }): Promise<void> {

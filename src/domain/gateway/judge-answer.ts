@@ -1,6 +1,6 @@
 import { decodeAnswer } from "../../platform/egress/decode-answer.ts";
 import type { StreamedAnswer, StreamFailure } from "../../platform/egress/streamed-exchange.ts";
-import { type AnswerClass, classifyAnswer } from "../providers/classify-answer.ts";
+import { type AnswerClass, classifyAnswer, type HeaderReader } from "../providers/classify-answer.ts";
 import type { ProviderManifest } from "../providers/manifest-schema.ts";
 
 /** Bytes of an answer that its meaning may depend on. */
@@ -9,7 +9,7 @@ export const JUDGED_BYTES = 64 * 1024;
 /** An answer's head, once for all who ask. */
 export interface JudgedAnswer {
   verdict: AnswerClass;
-  headers: Headers;
+  headers: HeaderReader;
 }
 
 /**
@@ -21,13 +21,12 @@ export async function judgeAnswer(
   answer: StreamedAnswer,
   nowMs: number,
 ): Promise<JudgedAnswer> {
-  const headers = new Headers();
-  for (const [name, value] of answer.headers) headers.append(name, value);
+  const headers: HeaderReader = { get: (name) => answer.headers.get(name.toLowerCase()) };
   const body = needsBody(answer.status, headers) ? await beginningOf(answer, headers) : new Uint8Array(0);
   return { headers, verdict: classifyAnswer(manifest, { status: answer.status, headers, body }, nowMs) };
 }
 
-function needsBody(status: number, headers: Headers): boolean {
+function needsBody(status: number, headers: HeaderReader): boolean {
   const type = (headers.get("content-type") ?? "").toLowerCase();
   if (type.startsWith("text/event-stream") || /\b(?:ndjson|json-seq|stream\+json)\b/.test(type)) return false;
   const length = headers.get("content-length");
@@ -35,7 +34,7 @@ function needsBody(status: number, headers: Headers): boolean {
   return status >= 400 || /json|xml|html/.test(type);
 }
 
-async function beginningOf(answer: StreamedAnswer, headers: Headers): Promise<Uint8Array> {
+async function beginningOf(answer: StreamedAnswer, headers: HeaderReader): Promise<Uint8Array> {
   const bytes = await answer.peek(JUDGED_BYTES);
   const encoding = headers.get("content-encoding");
   if (encoding === null || bytes.byteLength === 0) return bytes;

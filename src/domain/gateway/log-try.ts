@@ -41,7 +41,7 @@ export interface LoggedTry {
 /** Writes the log row of one try, without its secrets; the caller does not wait. */
 export async function logTry(runtime: Runtime, redactor: Redactor, logged: LoggedTry): Promise<void> {
   const { answer, verdict } = logged;
-  const { pathname, search } = new URL(logged.url);
+  const { pathname, search } = partsOf(logged.url);
   const answerHeaders = answer === undefined ? undefined : [...answer.headers];
   const headerOf = (
     entries: readonly (readonly [string, string])[] | undefined,
@@ -80,6 +80,15 @@ export async function logTry(runtime: Runtime, redactor: Redactor, logged: Logge
     attemptNumber: logged.attempt,
     timings: logged.timings,
   });
+}
+
+/** Path and query of an address that `URL` wrote; it has no fragment. */
+function partsOf(url: string): { pathname: string; search: string } {
+  const pathStart = url.indexOf("/", url.indexOf("://") + 3);
+  const queryStart = url.indexOf("?", pathStart);
+  return queryStart < 0
+    ? { pathname: url.slice(pathStart), search: "" }
+    : { pathname: url.slice(pathStart, queryStart), search: url.slice(queryStart) };
 }
 
 /** A body without its secrets. What is encoded is decoded first: else nobody could find a secret in it. */

@@ -37,6 +37,21 @@ const MESSAGES: Readonly<Record<PathFaultCode, string>> = {
  * @param target path below the base with its query, as the caller sent it
  */
 export function buildUrl(baseUrl: string, target: string): BuiltUrl {
+  const key = `${baseUrl} ${target}`;
+  const known = lately.get(key);
+  if (known !== undefined) return known;
+  const built = build(baseUrl, target);
+  if (lately.size >= LATELY_MAX) lately.clear();
+  if (key.length <= LATELY_LENGTH_MAX) lately.set(key, built);
+  return built;
+}
+
+/** Whoever checks an address mostly asks for it again a moment later, to call it. */
+const lately = new Map<string, BuiltUrl>();
+const LATELY_MAX = 512;
+const LATELY_LENGTH_MAX = 1_024;
+
+function build(baseUrl: string, target: string): BuiltUrl {
   const fault = (code: PathFaultCode): BuiltUrl => ({ ok: false, code, message: MESSAGES[code] });
   if (target.length > LENGTH_MAX) return fault("path_too_long");
   // oxlint-disable-next-line no-control-regex -- the URL parser would drop tabs and line ends without a word

@@ -26,10 +26,13 @@ export type AnswerClass =
 /** An answer, as far as its meaning goes. */
 export interface Answer {
   status: number;
-  headers: Headers;
+  headers: HeaderReader;
   /** The first 64 KB, decoded. */
   body: Uint8Array;
 }
+
+/** Looks a header up by its name in any case; null when it is missing. */
+export type HeaderReader = Pick<Headers, "get">;
 
 const MESSAGE_MAX = 500;
 

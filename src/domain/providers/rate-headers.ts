@@ -1,3 +1,4 @@
+import type { HeaderReader } from "./classify-answer.ts";
 import type { ProviderManifest, RateHeader } from "./manifest-schema.ts";
 import { readSpanMs } from "./read-time.ts";
 
@@ -12,7 +13,7 @@ export interface ReportedQuota {
 /** Reads the headers by which a provider tells how much of its quotas is left. Quotas of which nothing is told are left out. */
 export function readRateHeaders(
   manifest: Pick<ProviderManifest, "rateHeaders">,
-  headers: Headers,
+  headers: HeaderReader,
   nowMs: number,
 ): ReportedQuota[] {
   return manifest.rateHeaders
@@ -20,7 +21,7 @@ export function readRateHeaders(
     .filter(({ limit, remaining, resetAtMs }) => (limit ?? remaining ?? resetAtMs) !== undefined);
 }
 
-function readOne(rule: RateHeader, headers: Headers, nowMs: number): ReportedQuota {
+function readOne(rule: RateHeader, headers: HeaderReader, nowMs: number): ReportedQuota {
   const used = rule.used === undefined ? undefined : readUsed(headers.get(rule.used.header), rule.used.key);
   const reset = rule.reset === undefined ? null : headers.get(rule.reset.header);
   const spanMs = reset === null ? undefined : readSpanMs(reset, rule.reset!.format, nowMs);
@@ -33,7 +34,7 @@ function readOne(rule: RateHeader, headers: Headers, nowMs: number): ReportedQuo
 }
 
 /** A count: digits, or the first number of a list such as `100, 100;w=60`. Negative means nothing is left. */
-function count(headers: Headers, name: string | undefined): number | undefined {
+function count(headers: HeaderReader, name: string | undefined): number | undefined {
   const text = name === undefined ? null : headers.get(name);
   const match = text === null ? null : /^\s*(-?\d{1,15})(?:\.\d+)?\s*(?:[,;]|$)/.exec(text);
   return match === null ? undefined : Math.max(0, Number(match[1]));

@@ -1,6 +1,7 @@
 import { admissionKeys, ADMISSION_WAKE_PREFIX, quotaKey } from "../../platform/redis/keys.ts";
 import { bindScript, type RedisClient } from "../../platform/redis/script.ts";
 import admitLua from "./admit.lua" with { type: "text" };
+import batchLua from "./batch.lua" with { type: "text" };
 import type {
   AdmissionCall,
   AdmissionLease,
@@ -14,6 +15,7 @@ import leaveLua from "./leave.lua" with { type: "text" };
 import lookLua from "./look.lua" with { type: "text" };
 import quotasLua from "./quotas.lua" with { type: "text" };
 import renewLua from "./renew.lua" with { type: "text" };
+import { ScriptBatcher } from "./script-batcher.ts";
 import turnsLua from "./turns.lua" with { type: "text" };
 
 type BoundScript = (keys: readonly string[], args: readonly (string | number)[]) => Promise<unknown>;
@@ -27,13 +29,19 @@ export interface AdmissionScripts {
   look: BoundScript;
 }
 
-/** Binds the scripts to a client, each behind the functions that they share. */
+/** Binds the scripts to a client, each behind the functions that they share; what every call needs goes in batches. */
 export function admissionScripts(client: RedisClient): AdmissionScripts {
   const bind = (name: string, lua: string): BoundScript =>
     bindScript(client, { name, lua: `${quotasLua}\n${turnsLua}\n${lua}` });
+  const verb = (name: string, lua: string): string =>
+    `local function ${name}(KEYS, ARGV)\n${turnsLua}\n${lua}\nend\n`;
+  const batcher = new ScriptBatcher(client, {
+    name: "hubAdmissionBatch",
+    lua: `${quotasLua}\n${verb("admit", admitLua)}${verb("finish", finishLua)}${batchLua}`,
+  });
   return {
-    admit: bind("hubAdmissionAdmit", admitLua),
-    finish: bind("hubAdmissionFinish", finishLua),
+    admit: (keys, args) => batcher.ask("a", keys, args),
+    finish: (keys, args) => batcher.ask("f", keys, args),
     leave: bind("hubAdmissionLeave", leaveLua),
     renew: bind("hubAdmissionRenew", renewLua),
     look: bind("hubAdmissionLook", lookLua),
@@ -55,13 +63,35 @@ export function scopeKeys(scope: AdmissionScope): string[] {
   return Object.values(admissionKeys(scope));
 }
 
-/** KEYS of a script that touches quotas. */
-export function callKeys(call: AdmissionScope & Pick<AdmissionCall, "quotas">): string[] {
+/** KEYS of calls with these quotas, by integration and route: the same ones again with every call. */
+const knownKeys = new WeakMap<readonly Quota[], Map<string, readonly string[]>>();
+/** Quotas are those of one provider's version, so they have few integrations in one process at a time. */
+const KEYS_MAX = 10_000;
+
+const NO_QUOTAS: readonly Quota[] = [];
+
+type QuotaCall = AdmissionScope & Pick<AdmissionCall, "quotas">;
+
+function keysOf(call: QuotaCall): string[] {
   const { state, sharedState } = admissionKeys(call);
-  return [
-    ...scopeKeys(call),
-    ...call.quotas.map((quota) => quotaKey(quota.scope === "provider" ? sharedState : state, quota)),
-  ];
+  const quotas = call.quotas.map((quota) =>
+    quotaKey(quota.scope === "provider" ? sharedState : state, quota),
+  );
+  return [...scopeKeys(call), ...quotas];
+}
+
+/** KEYS of a script that touches all quotas of a call. */
+export function callKeys(call: QuotaCall): readonly string[] {
+  let known = knownKeys.get(call.quotas);
+  if (known === undefined) knownKeys.set(call.quotas, (known = new Map()));
+  const name = `${call.integrationId} ${call.providerId} ${call.environment} ${call.route ?? ""}`;
+  let keys = known.get(name);
+  if (keys === undefined) {
+    keys = keysOf(call);
+    if (known.size >= KEYS_MAX) known.clear();
+    known.set(name, keys);
+  }
+  return keys;
 }
 
 /** Name, scope, limit, window and weight of a quota; more than its limit no call can take. */
@@ -96,13 +126,13 @@ export function admitArguments(
 export function finishParts(
   { call, admittedAtMs, takenUnits }: AdmissionLease,
   end: { member: string; result: CallResult; nowMs: number },
-): { keys: string[]; args: (string | number)[] } {
+): { keys: readonly string[]; args: (string | number)[] } {
   const { result } = end;
   const isUnsent = result.isSent === false;
   const whole = (value: number | undefined, max = Number.MAX_SAFE_INTEGER): number | "" =>
     value === undefined || !Number.isFinite(value) ? "" : Math.min(Math.max(0, Math.floor(value)), max);
   const reports = new Map((result.reports ?? []).map((report) => [report.quota, report]));
-  const quotas = call.quotas.filter(({ name }) => isUnsent || reports.has(name));
+  const quotas = isUnsent ? call.quotas : call.quotas.filter(({ name }) => reports.has(name));
   const args = [
     end.member,
     result.outcome,
@@ -127,7 +157,10 @@ export function finishParts(
       ];
     }),
   ];
-  return { keys: callKeys({ ...call, quotas }), args };
+  return {
+    keys: quotas.length === 0 ? callKeys({ ...call, quotas: NO_QUOTAS }) : keysOf({ ...call, quotas }),
+    args,
+  };
 }
 
 /** ARGV of `leave`. */
@@ -145,11 +178,11 @@ export function renewArguments(
 }
 
 /** A circuit as the scripts tell it. */
-export type CircuitReply = readonly [state: string, ...numbers: string[]];
+export type CircuitReply = readonly [state: string, ...numbers: (string | number)[]];
 
 /** Reads the scripts' circuit; `mustRecord` when the record in Postgres has to follow. */
 export function readCircuit(reply: CircuitReply): { circuit: CircuitReading; mustRecord: boolean } {
-  const time = (text: string | undefined): number | undefined => (text === "0" ? undefined : Number(text));
+  const time = (told: string | number | undefined): number | undefined => Number(told) || undefined;
   const [state, failures, successes, opened, halfOpened, lastFailure, lastSuccess, changed, mustRecord] =
     reply;
   return {

@@ -148,15 +148,14 @@ function responseOf(
   method: string,
   requestId: string,
 ): Response {
-  const sent = new Headers(headers);
-  if (!sent.has("x-request-id")) sent.set("x-request-id", requestId);
-  tell(sent, info);
+  const sent: [string, string][] = [...headers, ...told(info)];
+  if (!headers.some(([name]) => name === "x-request-id")) sent.push(["x-request-id", requestId]);
   const isEmpty = method === "HEAD" || status === 204 || status === 205 || status === 304;
   if (isEmpty) return new Response(null, { status, headers: sent });
   if (body instanceof Uint8Array) {
     // The runtime gives bytes without a type one of its own; a stream it leaves alone.
     if (body.byteLength === 0) return new Response(null, { status, headers: sent });
-    if (sent.has("content-type"))
+    if (headers.some(([name]) => name === "content-type"))
       return new Response(body as Uint8Array<ArrayBuffer>, { status, headers: sent });
   }
   const pieces = body instanceof Uint8Array ? onePiece(body) : body;
@@ -184,12 +183,15 @@ function streamOf(pieces: AsyncIterableIterator<Uint8Array>): ReadableStream<Uin
   );
 }
 
-function tell(headers: Headers, { logId, attempts, queuedMs, rateRemaining, circuit }: CallInfo): void {
-  if (logId !== undefined) headers.set("hub-log-id", logId);
-  headers.set("hub-attempts", String(attempts));
-  headers.set("hub-queued-ms", String(queuedMs));
-  if (rateRemaining !== undefined) headers.set("hub-rate-remaining", String(rateRemaining));
-  if (circuit !== undefined) headers.set("hub-circuit", circuit);
+function told({ logId, attempts, queuedMs, rateRemaining, circuit }: CallInfo): [string, string][] {
+  const headers: [string, string][] = [
+    ["hub-attempts", String(attempts)],
+    ["hub-queued-ms", String(queuedMs)],
+  ];
+  if (logId !== undefined) headers.push(["hub-log-id", logId]);
+  if (rateRemaining !== undefined) headers.push(["hub-rate-remaining", String(rateRemaining)]);
+  if (circuit !== undefined) headers.push(["hub-circuit", circuit]);
+  return headers;
 }
 
 function refusal(runtime: Runtime, error: unknown, requestId: string, isGone: boolean): Response {
@@ -204,7 +206,7 @@ function refusal(runtime: Runtime, error: unknown, requestId: string, isGone: bo
   if (known.retryAfterSeconds !== undefined) headers.set("retry-after", String(known.retryAfterSeconds));
   if (known.code === "unauthenticated") headers.set("www-authenticate", "Bearer");
   if (known.code === "method_not_allowed") headers.set("allow", PROXY_METHODS.join(", "));
-  if (known instanceof GatewayError) tell(headers, known.info);
+  if (known instanceof GatewayError) for (const [name, value] of told(known.info)) headers.set(name, value);
   const detail = error instanceof HubError ? known.message : undefined;
   return new Response(problemBody(known.code, requestId, { detail, errors: known.errors }), {
     status: ERRORS[known.code].status,
