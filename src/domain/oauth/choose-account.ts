@@ -2,7 +2,7 @@ import type { Runtime } from "../../platform/runtime.ts";
 import { textComparer } from "../../platform/crypto/constant-time.ts";
 import { isUuid } from "../../platform/uuid.ts";
 import { emitAudit } from "../audit/emit-audit.ts";
-import { type Context, withTenant } from "../context.ts";
+import { type Context, systemContext, withTenant } from "../context.ts";
 import { announceIntegration } from "../integrations/announce-integration.ts";
 import { changeStatus } from "../integrations/change-status.ts";
 import { integrationCacheOf } from "../integrations/integration-cache.ts";
@@ -47,7 +47,7 @@ export async function chooseAccount(
   const found = await integrationOf(runtime, session, input.requestId);
   if (found === undefined) return { ok: false, refusal: "unknown" };
   const { integration, auth } = found;
-  const ctx = actingAs(runtime, session, input);
+  const ctx = actingAs(systemContext(runtime, session.tenantId, "oauth", input.requestId), session, input);
   const chosen = { [choice.field]: input.value };
   const fault = checkDerived(runtime.config, integration, chosen);
   if (fault !== undefined) return { ok: false, refusal: "failed", detail: fault };

@@ -84,7 +84,7 @@ export async function finishLogin(
     return { ok: false, refusal: "used" };
   const found = await integrationOf(runtime, session, input.requestId);
   if (found === undefined) return { ok: false, refusal: "unknown" };
-  const ctx = actingAs(runtime, session, input);
+  const ctx = actingAs(systemContext(runtime, session.tenantId, "oauth", input.requestId), session, input);
   const { integration, auth } = found;
   const redirect = readRedirect(integration, auth, input.query);
   if (!redirect.ok) {
@@ -115,12 +115,12 @@ export async function finishLogin(
 
 /** Who began a log-in, in whose name it is finished. */
 export function actingAs(
-  runtime: Runtime,
+  hub: Context,
   session: OAuthSession,
-  input: { requestId: string; sourceIp: string | undefined },
+  input: { sourceIp: string | undefined },
 ): Context {
   return {
-    ...systemContext(runtime, session.tenantId, "oauth", input.requestId),
+    ...hub,
     actor: { type: session.actorType, id: session.actorId, scopes: new Set(SCOPES) },
     ...(input.sourceIp === undefined ? {} : { sourceIp: input.sourceIp }),
   };

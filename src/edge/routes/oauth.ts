@@ -62,13 +62,6 @@ export const oauthPageRoutes = (runtime: Runtime) => {
   const isHttps = runtime.config.publicUrl.startsWith("https:");
   const cookieOf = (request: Request) => (sessionId: string) =>
     readLoginCookie(request.headers.get("cookie"), sessionId, isHttps);
-  const showFinished = async (set: Settings, finished: FinishedLogin): Promise<string> => {
-    if (!finished.ok) return refuse(set, finished);
-    const { sessionId, choice } = finished;
-    if (choice !== undefined) return show(set, 200, pageOfChoice(finished, choice));
-    set.headers["set-cookie"] = loginCookie(sessionId, { value: null, maxAgeSeconds: 0 }, isHttps);
-    return show(set, 200, await pageOfSuccess(runtime, finished));
-  };
   return new Elysia({ name: "oauth-page-routes", normalize: false })
     .get(
       "/oauth/start/:ticket",
@@ -105,7 +98,7 @@ export const oauthPageRoutes = (runtime: Runtime) => {
           sourceIp: sourceIpOf(runtime, request, server?.requestIP(request)?.address),
           cookieOf: cookieOf(request),
         });
-        return showFinished(set, finished);
+        return showFinished(runtime, set, finished);
       },
       {
         response: { 200: Html, ...pages, ...publicProblems() },
@@ -128,19 +121,21 @@ export const oauthPageRoutes = (runtime: Runtime) => {
           sourceIp: sourceIpOf(runtime, request, server?.requestIP(request)?.address),
           cookieOf: cookieOf(request),
         });
-        return showFinished(set, finished);
+        return showFinished(runtime, set, finished);
       },
-      {
-        parse: "none",
-        response: { 200: Html, ...pages, ...publicProblems() },
-        detail: {
-          tags,
-          summary: "Choose an account",
-          description: "For browsers: after a log-in that reaches several accounts.",
-        },
-      },
+      ACCOUNT_ROUTE,
     );
 };
+
+const ACCOUNT_ROUTE = {
+  parse: "none",
+  response: { 200: Html, ...pages, ...publicProblems() },
+  detail: {
+    tags,
+    summary: "Choose an account",
+    description: "For browsers: after a log-in that reaches several accounts.",
+  },
+} as const;
 
 const FORM_BYTES_MAX = 16 * 1_024;
 
@@ -213,6 +208,16 @@ function show(set: Settings, status: number, page: OAuthPage): string {
   set.headers["content-type"] = "text/html; charset=utf-8";
   set.headers["content-security-policy"] = oauthPagePolicy(page);
   return renderOAuthPage(page);
+}
+
+/** Where a log-in has led to: done with its cookie, or one choice before. */
+async function showFinished(runtime: Runtime, set: Settings, finished: FinishedLogin): Promise<string> {
+  if (!finished.ok) return refuse(set, finished);
+  const { sessionId, choice } = finished;
+  if (choice !== undefined) return show(set, 200, pageOfChoice(finished, choice));
+  const isHttps = runtime.config.publicUrl.startsWith("https:");
+  set.headers["set-cookie"] = loginCookie(sessionId, { value: null, maxAgeSeconds: 0 }, isHttps);
+  return show(set, 200, await pageOfSuccess(runtime, finished));
 }
 
 function pageOfChoice(
