@@ -67,7 +67,6 @@ const pathOf = (names: readonly string[]): string =>
   formatSteps(names.flatMap((one): PathStep[] => [{ kind: "every" }, { kind: "name", name: one }]));
 
 const names = fc.array(name, { minLength: 1, maxLength: 3 });
-typeof value === "object" ? undefined : String(value);
 
 const paths = names.map((path): Pair => ({
   expression: pathOf(path),
