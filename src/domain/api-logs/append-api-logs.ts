@@ -71,22 +71,12 @@ export async function appendApiLogs(
 ): Promise<void> {
   if (rows.length === 0) return;
   const texts = (pick: (row: ApiLogRow) => string | null): string =>
-    quotedArrayText(
-      rows.map((row) => {
-        const value = pick(row);
-        return value === null ? null : storableText(value);
-      }),
-    );
+    quotedArrayText(rows.map((row) => ifAny(pick(row), storableText)));
   const ids = (pick: (row: ApiLogRow) => string | null): string => quotedArrayText(rows.map(pick));
   const numbers = (pick: (row: ApiLogRow) => number | null): string =>
-    plainArrayText(rows.map((row) => wholeNumber(pick(row))));
+    plainArrayText(rows.map((row) => ifAny(pick(row), wholeNumber)));
   const documents = (pick: (row: ApiLogRow) => Readonly<Record<string, unknown>> | null): string =>
-    quotedArrayText(
-      rows.map((row) => {
-        const value = pick(row);
-        return value === null ? null : storableJson(value);
-      }),
-    );
+    quotedArrayText(rows.map((row) => ifAny(pick(row), storableJson)));
   const bodies = (pick: (row: ApiLogRow) => Uint8Array | null): string =>
     byteaArrayText(rows.map((row) => pick(row)?.subarray(0, bodyBytesMax) ?? null));
   await sql`
@@ -138,6 +128,10 @@ export async function appendApiLogs(
     on conflict do nothing`;
 }
 
-function wholeNumber(value: number | null): number | null {
-  return value === null ? null : Math.min(Math.round(value), INTEGER_MAX);
+function ifAny<In, Out>(value: In | null, change: (value: In) => Out): Out | null {
+  return value === null ? null : change(value);
+}
+
+function wholeNumber(value: number): number {
+  return Math.min(Math.round(value), INTEGER_MAX);
 }
