@@ -90,7 +90,8 @@ const settings = {
   handlerType: HandlerType,
   transformTemplate: Nullable(
     Type.Unknown({
-      description: '`{ "engine": "jsonata", "expression": … }` or `{ "template", "version" }` (a number or `latest`).',
+      description:
+        '`{ "engine": "jsonata", "expression": … }` or `{ "template", "version" }` (a number or `latest`).',
     }),
   ),
   targetService: Nullable(
