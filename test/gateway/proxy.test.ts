@@ -1,3 +1,4 @@
+import { connect } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { GOOD_KEY, startTestProvider, type TestProvider } from "../integrations/test-provider.ts";
 import { startTestGateway, type TestGateway } from "./gateway-fixture.ts";
@@ -17,6 +18,17 @@ afterAll(async () => {
   await hub.stop();
   await provider.stop();
 });
+
+/** Sends bytes as they are, which no client would, and reads until the hub closes. */
+function sendRaw(text: string): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  let answer = "";
+  const socket = connect(hub.port, "127.0.0.1", () => socket.write(text));
+  socket.on("data", (bytes) => (answer += bytes.toString()));
+  socket.on("close", () => resolve(answer));
+  socket.on("error", reject);
+  return promise;
+}
 
 describe("ANY /integrations/:id/proxy/*", () => {
   test("callProvider() passes method, path, query, headers and body on, and the answer back unchanged", async () => {
@@ -113,6 +125,22 @@ describe("ANY /integrations/:id/proxy/*", () => {
     expect(names).toContain("x-keep");
     const [row] = await hub.logsOf(id);
     expect(row!.whole).not.toContain(tenant.apiKey);
+  });
+
+  test.each([
+    ["a GET with a length", "GET", "Content-Length: 7\r\n\r\n{\"a\":1}"],
+    ["a GET in chunks", "GET", "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"],
+    ["a long HEAD", "HEAD", `Content-Length: 100000\r\n\r\n${"x".repeat(100_000)}`],
+    ["an asynchronous GET", "GET", "Prefer: respond-async\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"],
+  ])("handleProxy() refuses %s, whose body would be lost", async (_name, method, rest) => {
+    const { tenant, id } = await hub.newIntegration(provider.url);
+    const answer = await sendRaw(
+      `${method} /api/v1/integrations/${id}/proxy/x HTTP/1.1\r\nHost: hub\r\n` +
+        `Authorization: Bearer ${tenant.apiKey}\r\nConnection: close\r\n${rest}`,
+    );
+    expect(answer).toStartWith("HTTP/1.1 400");
+    if (method === "GET") expect(answer).toContain("A GET with a body cannot be passed on.");
+    expect(provider.seen).toHaveLength(0);
   });
 
   test("callProvider() refuses what it may not do: scope, tenant, status", async () => {

@@ -61,6 +61,7 @@ export async function handleProxy(
     if (!PROXY_METHODS.includes(request.method)) throw new HubError("method_not_allowed");
     const ctx = await callerOf(runtime, request, server.requestIP(request)?.address, requestId);
     if (!isUuid(path.integrationId)) throw new HubError("not_found");
+    refuseLostBody(request);
     const options = readCallOptions(request.headers);
     return options.isAsync
       ? await acceptCall(ctx, request, path, options)
@@ -98,6 +99,13 @@ async function bodyOf(runtime: Runtime, request: Request): Promise<CallBody> {
   const bytes = await readBody(request, length, READ_AT_ONCE_BYTES);
   if (typeof bytes === "string") throw new HubError("bad_request", "The body is shorter than announced.");
   return bytes;
+}
+
+/** The runtime throws the body of a GET or HEAD away (RFC 9110 section 9.3.1: it means nothing). */
+function refuseLostBody({ method, headers }: Request): void {
+  if (method !== "GET" && method !== "HEAD") return;
+  const announced = headers.has("transfer-encoding") || Number(headers.get("content-length")) > 0;
+  if (announced) throw new HubError("bad_request", `A ${method} with a body cannot be passed on.`);
 }
 
 /** 202: the call is stored, and made by a worker. */
