@@ -27,6 +27,11 @@ function collect(errors: Iterable<ValueError>, at: string, faults: Map<string, s
         for (const fault of schemaFaults(meant, error.value, path)) add(faults, fault.path, fault.message);
         continue;
       }
+      const unknown = unknownKind(error.schema, error.value);
+      if (unknown !== undefined) {
+        add(faults, `${path}/${unknown.name}`, unknown.message);
+        continue;
+      }
     }
     add(faults, path, messageOf(error));
   }
@@ -65,6 +70,21 @@ function meantMember(schema: TSchema, value: unknown): TSchema | undefined {
     Object.keys((member["properties"] ?? {}) as object).some(isDiscriminator),
   );
   return objects.length === 1 && !hasDiscriminator ? objects[0] : undefined;
+}
+
+/** What is wrong with an object that is none of the union's because of the literal that tells them apart. */
+function unknownKind(schema: TSchema, value: unknown): { name: string; message: string } | undefined {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  const kinds = membersOf(schema).flatMap((member) =>
+    Object.entries((member["properties"] ?? {}) as Record<string, TSchema>)
+      .filter(([name, property]) => isDiscriminator(name) && literalsOf(property)[0] !== undefined)
+      .map(([name, property]) => ({ name, literals: literalsOf(property) })),
+  );
+  const name = kinds[0]?.name;
+  if (name === undefined) return undefined;
+  const known = kinds.flatMap(({ literals }) => literals.map((literal) => JSON.stringify(literal)));
+  const fault = Object.hasOwn(value, name) ? `must be one of: ${known.join(", ")}` : "is missing";
+  return { name, message: fault };
 }
 
 function isDiscriminator(name: string): boolean {

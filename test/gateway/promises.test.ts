@@ -128,12 +128,14 @@ describe("a credential in the body", () => {
       proxy("/x", { method: "POST", body, headers: { "content-type": type } });
     const json = await post('{"a":1,"apiKey":"of the caller"}', "application/json; charset=utf-8");
     expect(await json.json()).toEqual({ a: 1, apiKey: GOOD_KEY });
+    const exact = '{"id":12345678901234567890,"far":1e400,"apiKey":"x"}';
+    expect(await (await post(exact, "application/json")).text()).toBe(exact.replace('"x"', `"${GOOD_KEY}"`));
     const form = await post("a=1&apiKey=of+the+caller&b=%26", "application/x-www-form-urlencoded");
     expect(await form.text()).toBe(`a=1&b=%26&apiKey=${GOOD_KEY}`);
     const empty = await proxy("/x", { method: "POST" });
     expect(await empty.json()).toEqual({ apiKey: GOOD_KEY });
     const rows = await hub.logsOf(id);
-    expect(rows.length).toBe(3);
+    expect(rows.length).toBe(4);
     for (const { whole } of rows) expect(whole).not.toContain(GOOD_KEY);
   });
 

@@ -135,7 +135,17 @@ describe("checkManifest()", () => {
   });
 
   test.each([
-    ["an unknown log-in", (m) => ((m.auth as { type: string }).type = "MAGIC"), "/auth"],
+    ["an unknown log-in", (m) => ((m.auth as { type: string }).type = "MAGIC"), "/auth/type"],
+    [
+      "a credential in a header of the hub's own",
+      (m) => ((m.auth as { place: { name: string }[] }).place[0]!.name = "Content-Length"),
+      "/auth/place/0/name",
+    ],
+    [
+      "lengths that leave none",
+      (m) => Object.assign(m.fields[0]!, { minLength: 5, maxLength: 3 }),
+      "/fields/0/minLength",
+    ],
     ["a field twice", (m) => m.fields.push(m.fields[0]!), "/fields/3/name"],
     ["a default of a secret", (m) => (m.fields[1]!.default = "s3cret"), "/fields/1/default"],
     ["a pattern that is none", (m) => (m.fields[0]!.pattern = "(("), "/fields/0/pattern"],

@@ -1,4 +1,7 @@
 import type { BodySource } from "../../platform/egress/streamed-exchange.ts";
+import { isDocumentObject } from "../../platform/formats/document.ts";
+import { parseJsonDocument } from "../../platform/formats/json/parse-json-document.ts";
+import { FORMAT_LIMITS } from "../../platform/formats/limits.ts";
 import { HubError } from "../errors.ts";
 import type { ProviderManifest } from "../providers/manifest-schema.ts";
 import { formText, withQuery } from "../providers/request-template.ts";
@@ -107,12 +110,9 @@ async function readAll(body: ReplayableBody): Promise<Uint8Array> {
   return Buffer.concat(pieces);
 }
 
+/** The body as an object whose numbers are written again as they came: 12345678901234567890 is no double. */
 function parseObject(bytes: Uint8Array): object | undefined {
   if (bytes.byteLength === 0) return {};
-  try {
-    const value: unknown = JSON.parse(Buffer.from(bytes).toString("utf8"));
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
+  const parsed = parseJsonDocument(bytes, { ...FORMAT_LIMITS, bytesMax: CREDENTIAL_BODY_BYTES_MAX });
+  return parsed.ok && isDocumentObject(parsed.document) ? parsed.document : undefined;
 }

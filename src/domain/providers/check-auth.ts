@@ -1,3 +1,4 @@
+import { isSendableName } from "../../platform/egress/request-head.ts";
 import type { FieldError } from "../errors.ts";
 import type { Auth, Placement } from "./auth-schema.ts";
 import { authServersOf } from "./choose-auth.ts";
@@ -64,9 +65,12 @@ function nameFault(manifest: ProviderManifest, place: Placement, path: string): 
   if (unknown !== undefined)
     return [{ path: `${path}/name`, message: `{${unknown}} is no field of this manifest` }];
   const isHeader = place.in === "header" && placeholdersOf(place.name).length === 0;
-  return isHeader && !/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(place.name)
-    ? [{ path: `${path}/name`, message: "is no name of a header" }]
-    : [];
+  if (!isHeader) return [];
+  if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(place.name))
+    return [{ path: `${path}/name`, message: "is no name of a header" }];
+  return isSendableName(place.name)
+    ? []
+    : [{ path: `${path}/name`, message: "is a header that only the hub itself sets" }];
 }
 
 function checkClient(manifest: ProviderManifest, auth: Auth, at: string): FieldError[] {

@@ -79,6 +79,8 @@ function checkValues(field: InputField, at: string): FieldError[] {
   const { pattern, default: preset } = field;
   if (pattern !== undefined && !isPattern(pattern))
     faults.push({ path: `${at}/pattern`, message: "is no regular expression of RE2" });
+  const { minLength = 0, maxLength = Number.POSITIVE_INFINITY } = field;
+  if (minLength > maxLength) faults.push({ path: `${at}/minLength`, message: "must not exceed `maxLength`" });
   if (preset === undefined) return faults;
   const wanted = field.type === "integer" ? "number" : field.type === "boolean" ? "boolean" : "string";
   if (typeof preset !== wanted)
