@@ -146,7 +146,7 @@ export class DeliveryEngine {
 
   /** True when the lane would take one more delivery into memory now; else it is to wait in its queue. */
   hasRoom(lane: Lane): boolean {
-    return this.#memory.room > 0 && !lane.hasMore && lane.held.size < lane.heldMax;
+    return !lane.hasMore && this.#memory.room(lane) > 0;
   }
 
   /** Keeps what sending needs of a delivery that is about to be put into its queue for the first time. */

@@ -17,10 +17,6 @@ export interface QueuedDelivery {
   orderingKey?: string | undefined;
 }
 
-/** What the queue made of one delivery, by the numbers of enqueue.lua. */
-export const LIVE_ALREADY = 0;
-export const ADDED = 1;
-
 /** Deliveries of one call: a longer script holds up everybody on this Redis. */
 export const ENQUEUE_MAX = 500;
 
@@ -28,7 +24,7 @@ export const ENQUEUE_MAX = 500;
  * Puts deliveries of one partition into their queues, at most ENQUEUE_MAX of them.
  *
  * @param token of the caller's lease on the partition; "" when it has none
- * @returns for each, in order, the number that enqueue.lua tells
+ * @returns how many were not there already
  * @throws when Redis is away; the call may be repeated
  */
 export async function enqueueDeliveries(
@@ -36,7 +32,7 @@ export async function enqueueDeliveries(
   partition: number,
   token: string,
   deliveries: readonly QueuedDelivery[],
-): Promise<number[]> {
+): Promise<number> {
   const { owner, due, ledger } = deliveryKeys(partition);
   const keys = [owner, due, ledger];
   const keyIndex = new Map<string, number>();
@@ -45,41 +41,32 @@ export async function enqueueDeliveries(
     if (index === undefined) keyIndex.set(key, (index = keys.push(key)));
     return index;
   };
-  // Those of one subscription stand together; the sort keeps the order within it.
-  const order = deliveries.map((_, index) => index);
-  order.sort((a, b) => compareText(deliveries[a]!.subscriptionId, deliveries[b]!.subscriptionId) || a - b);
   const args: (string | number)[] = [token, TAKEN, BLOCKED, HELD, 0];
   let groups = 0;
-  let countAt = 0;
-  let current: string | undefined;
-  for (const index of order) {
-    const one = deliveries[index]!;
-    if (one.subscriptionId !== current) {
-      current = one.subscriptionId;
+  for (const group of Map.groupBy(deliveries, ({ subscriptionId }) => subscriptionId).values()) {
+    for (const [mode, alike] of Map.groupBy(group, modeOf)) {
       groups++;
-      args.push(
-        current,
-        one.tenantId,
-        indexOf(deliveryQueueKey(partition, current)),
-        one.isActive ? 1 : 0,
-        0,
-      );
-      countAt = args.length - 1;
+      const { subscriptionId, tenantId, isActive } = alike[0]!;
+      const queue = indexOf(deliveryQueueKey(partition, subscriptionId));
+      args.push(subscriptionId, tenantId, queue, isActive ? 1 : 0, mode, alike.length);
+      for (const { member, due: dueMs, orderingKey } of alike) {
+        args.push(member);
+        if (mode !== "") continue;
+        const order =
+          orderingKey === undefined
+            ? 0
+            : indexOf(deliveryOrderKey(partition, hashOrder(subscriptionId, orderingKey)));
+        args.push(typeof dueMs === "string" ? MODES[dueMs] : dueMs, order);
+      }
     }
-    args[countAt] = (args[countAt] as number) + 1;
-    const orderKey =
-      one.orderingKey === undefined
-        ? 0
-        : indexOf(deliveryOrderKey(partition, hashOrder(current, one.orderingKey)));
-    args.push(one.member, one.due === "taken" ? "t" : one.due === "now" ? "n" : one.due, orderKey);
   }
   args[4] = groups;
-  const reply = (await scripts.enqueue(keys, args)) as number[];
-  const results = Array.from({ length: deliveries.length }, () => LIVE_ALREADY);
-  for (let position = 0; position < order.length; position++) results[order[position]!] = reply[position]!;
-  return results;
+  return (await scripts.enqueue(keys, args)) as number;
 }
 
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+const MODES = { taken: "t", now: "n" } as const;
+
+/** Those of one mode need no arguments but their members; "" for those that each say their own. */
+function modeOf({ due, orderingKey }: QueuedDelivery): "t" | "n" | "" {
+  return orderingKey === undefined && typeof due === "string" ? MODES[due] : "";
 }

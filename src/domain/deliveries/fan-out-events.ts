@@ -8,7 +8,7 @@ import { deliveryIdOf, encodeMember } from "./delivery-id.ts";
 import type { DeliveryEngine } from "./delivery-engine.ts";
 import type { DeliveryScripts } from "./delivery-scripts.ts";
 import type { Delivery, DeliveryEvent, OwnedPartition } from "./delivery-work.ts";
-import { ADDED, ENQUEUE_MAX, enqueueDeliveries, type QueuedDelivery } from "./enqueue-deliveries.ts";
+import { ENQUEUE_MAX, enqueueDeliveries, type QueuedDelivery } from "./enqueue-deliveries.ts";
 import { loadProgress, noteProgress } from "./fan-out-store.ts";
 import type { EventFinisher } from "./finish-events.ts";
 import type { Lane } from "./lane.ts";
@@ -347,9 +347,8 @@ async function enqueueChunk(deps: FanOutDeps, partition: number, planned: readon
     handOver.delivery.enqueued = enqueued;
     engine!.accept(partition, handOver.lane, handOver.delivery);
   }
-  const results = await enqueued;
-  if (chunk.some(({ handOver }, index) => handOver === undefined && results[index] === ADDED))
-    engine?.wake(partition);
+  const added = await enqueued;
+  if (added > 0 && chunk.some(({ handOver }) => handOver === undefined)) engine?.wake(partition);
 }
 
 /** A lane of an earlier lease sends nothing more: what it was to get waits in its queue. */
@@ -360,7 +359,7 @@ function asOwned(one: Planned, token: string): Planned {
 }
 
 /** The events are in their stream until this has succeeded, whoever owns it then. */
-async function enqueueUntilDone(runtime: Runtime, enqueue: () => Promise<number[]>): Promise<number[]> {
+async function enqueueUntilDone(runtime: Runtime, enqueue: () => Promise<number>): Promise<number> {
   for (;;) {
     try {
       return await enqueue();

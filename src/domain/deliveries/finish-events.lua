@@ -10,8 +10,7 @@ local at, total = 3, 0
 for _ = 1, tonumber(ARGV[2]) do
   local field, count = ARGV[at], tonumber(ARGV[at + 1])
   at = at + 2
-  local removed = 0
-  for i = at, at + count - 1 do removed = removed + redis.call('XDEL', KEYS[2], ARGV[i]) end
+  local removed = redis.call('XDEL', KEYS[2], unpack(ARGV, at, at + count - 1))
   at = at + count
   if removed > 0 then redis.call('HINCRBY', KEYS[3], field, removed) end
   total = total + removed

@@ -5,8 +5,9 @@
 -- KEYS: for each partition owner, due, ledger; then the queues and order lists that ARGV names by their index in KEYS. All
 --   of one partition on a Cluster.
 -- ARGV: 1 blocked mark, 2 held mark, 3 number of partitions; then for each partition: token, number of groups; then for
---   each group: subscription id, tenant id, index of its queue, number of deliveries, and for each: member, outcome word
---   ("" when it waits again), due time in ms ("" when it ended, "n" for now), index of its order list (0: none).
+--   each group: subscription id, tenant id, index of its queue, outcome word, number of deliveries. With a word: members
+--   without an ordering key that ended so. With "": for each member, outcome word ("" when it waits again), due time in
+--   ms ("" when it ended, "n" for now), index of its order list (0: none).
 -- Output: for each partition -1 when its lease is another's, else the number of deliveries booked.
 
 local blocked, held, partitions = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -22,8 +23,8 @@ local function nextOfKey(queue, order, member)
   if score and tonumber(score) == tonumber(blocked) then redis.call('ZADD', queue, 'XX', now, head) end
 end
 
--- Books the deliveries of one subscription that begin at ARGV[at]; tells how many.
-local function bookGroup(due, subscription, tenant, queue, count, outcomes)
+-- Books the `count` deliveries of one subscription that begin at ARGV[at] and each say what became of them; tells how many.
+local function bookEach(tenant, queue, count, outcomes)
   local booked = 0
   for i = 1, count do
     local a = at + (i - 1) * 4
@@ -40,14 +41,29 @@ local function bookGroup(due, subscription, tenant, queue, count, outcomes)
       if order > 0 then nextOfKey(queue, KEYS[order], member) end
     end
   end
-  local first = redis.call('ZRANGE', queue, 0, 0, 'WITHSCORES')
-  if not first[2] then
-    redis.call('ZREM', due, subscription)
-  else
-    local marked = redis.call('ZSCORE', due, subscription)
-    if not marked or tonumber(marked) < held then redis.call('ZADD', due, first[2], subscription) end
-  end
   return booked
+end
+
+-- Books those that ended alike. One call for all: each call from a script costs more than what it does here, and is a
+-- command of its own in the AOF.
+local function bookAlike(tenant, queue, word, count, outcomes)
+  local booked = redis.call('ZREM', queue, unpack(ARGV, at, at + count - 1))
+  local field = tenant .. '/' .. word
+  if booked > 0 then outcomes[field] = (outcomes[field] or 0) + booked end
+  return booked
+end
+
+-- The index says when the queue is to be looked at.
+local function reindex(due, subscription, queue)
+  local first = redis.call('ZRANGE', queue, 0, 0, 'WITHSCORES')[2]
+  if not first then
+    redis.call('ZREM', due, subscription)
+    return
+  end
+  local marked = redis.call('ZSCORE', due, subscription)
+  if not marked or (marked ~= first and tonumber(marked) < held) then
+    redis.call('ZADD', due, first, subscription)
+  end
 end
 
 local reply = {}
@@ -59,10 +75,14 @@ for p = 1, partitions do
   local booked, outcomes = 0, {}
   for _ = 1, groups do
     local subscription, tenant, queue = ARGV[at], ARGV[at + 1], KEYS[tonumber(ARGV[at + 2])]
-    local count = tonumber(ARGV[at + 3])
-    at = at + 4
-    if isOwner then booked = booked + bookGroup(due, subscription, tenant, queue, count, outcomes) end
-    at = at + count * 4
+    local word, count = ARGV[at + 3], tonumber(ARGV[at + 4])
+    at = at + 5
+    if isOwner then
+      booked = booked
+        + (word == '' and bookEach(tenant, queue, count, outcomes) or bookAlike(tenant, queue, word, count, outcomes))
+      reindex(due, subscription, queue)
+    end
+    at = at + count * (word == '' and 4 or 1)
   end
   for field, count in pairs(outcomes) do redis.call('HINCRBY', ledger, field, count) end
   reply[p] = isOwner and booked or -1

@@ -7,10 +7,13 @@ const LIMIT_MAX = 64;
 
 /** Deliveries in memory for each place in flight: enough to go on while more are loaded, little for one that hangs. */
 const HELD_PER_PLACE = 16;
-const HELD_MAX = 1024;
 
-/** A receiver that has come to take so many at a time is fast: what it gets is worth waiting for. */
+/**
+ * A receiver that has come to take so many at a time is fast: what it gets is worth waiting for, and what waits for it
+ * goes out soon. Held in memory from its fan-out on, a delivery need not be taken out of its queue.
+ */
 const PROVEN_LIMIT = 8;
+const HELD_PER_PROVEN_PLACE = 64;
 
 /**
  * While the oldest request in flight is older than this, and than four times what is usual for the subscription, nothing
@@ -44,6 +47,8 @@ export class Lane {
   subscription: CompiledSubscription | undefined;
   /** Everything of the queue that is in memory: waiting, in flight or being written. */
   readonly held = new Set<string>();
+  /** Bytes of the events of what is held. */
+  heldBytes = 0;
   /** Redis may have more that is due. */
   hasMore = false;
   isLoading = false;
@@ -89,7 +94,7 @@ export class Lane {
 
   /** Most deliveries that may be in memory. */
   get heldMax(): number {
-    return Math.min(HELD_MAX, this.#limit * HELD_PER_PLACE);
+    return this.#limit * (this.#limit >= PROVEN_LIMIT ? HELD_PER_PROVEN_PLACE : HELD_PER_PLACE);
   }
 
   /** Adds one that is in `held` already. */

@@ -1,11 +1,11 @@
 import { type Context, requireScope, withTenant } from "../context.ts";
 import { notFound } from "../errors.ts";
 import { type Page, pageOf, type PageInput, readCursor } from "../pagination.ts";
+import { readTimes } from "../read-times.ts";
 import { getSubscriptionRow } from "../subscriptions/store.ts";
 import type { DeliveryAttempt } from "./delivery-schema.ts";
 import { listAttemptRows } from "./delivery-store.ts";
 import { presentAttempt } from "./present-delivery.ts";
-import { readTimeRange } from "./replay-range.ts";
 
 /** Filters of a subscription's history; `from` (included) and `to` (not included) as in RFC 3339. */
 export interface ListDeliveriesInput extends PageInput {
@@ -32,7 +32,7 @@ export async function listDeliveries(
   const { tenantId } = ctx;
   const { limit, beforeId } = readCursor(input);
   const { subscriptionId, status, eventType, eventId, deliveryId, trigger } = input;
-  const filter = { status, eventType, eventId, deliveryId, trigger, ...readTimeRange(input) };
+  const filter = { status, eventType, eventId, deliveryId, trigger, ...readTimes(input) };
   const rows = await withTenant(ctx, async (tx) => {
     if ((await getSubscriptionRow(tx, tenantId, subscriptionId)) === undefined) throw notFound();
     return listAttemptRows(tx, { tenantId, subscriptionId }, { limit: limit + 1, beforeId }, filter);

@@ -93,7 +93,7 @@ export class PartitionDeliveries implements PartitionSession {
   /** Takes a delivery into memory; its member must be marked as taken in the queue, or be about to. */
   accept(lane: Lane, delivery: Delivery): void {
     lane.held.add(delivery.member);
-    this.#deps.memory.add(delivery);
+    this.#deps.memory.add(lane, delivery);
     lane.push(delivery);
     if (lane.subscription === undefined) void this.#prepare(lane);
     else this.#deps.turns.ready(lane);
@@ -125,7 +125,7 @@ export class PartitionDeliveries implements PartitionSession {
   settle(delivery: Delivery): void {
     const lane = this.#lanes.get(delivery.subscriptionId);
     if (lane === undefined || !lane.held.delete(delivery.member)) return;
-    this.#deps.memory.remove(delivery);
+    this.#deps.memory.remove(lane, delivery);
     if (delivery.isOrdered && delivery.event.orderingKey !== undefined) this.wake();
     this.refill(lane);
   }
@@ -211,7 +211,7 @@ export class PartitionDeliveries implements PartitionSession {
         lane.subscription = subscription;
         if (subscription.status !== "ACTIVE") await this.#hold(lane);
         else if (lane.blockedUntilMs > nowMs) postponed.push(id, lane.blockedUntilMs);
-        else if (this.#room(lane) > 0 && !lane.isLoading) lanes.push(lane);
+        else if (this.#deps.memory.room(lane) > 0 && !lane.isLoading) lanes.push(lane);
         else {
           lane.hasMore = true;
           postponed.push(id, nowMs + POSTPONE_MS);
@@ -224,16 +224,12 @@ export class PartitionDeliveries implements PartitionSession {
     return ids.length;
   }
 
-  #room(lane: Lane): number {
-    return Math.min(lane.heldMax - lane.held.size, this.#deps.memory.room);
-  }
-
   /** Takes as much of the lanes' queues as they have room for, loads it and gives it to them. */
   async #take(lanes: readonly Lane[]): Promise<void> {
     const plan: { lane: Lane; count: number }[] = [];
     let total = 0;
     for (const lane of lanes) {
-      const count = Math.min(this.#room(lane), TAKE_MAX - total);
+      const count = Math.min(this.#deps.memory.room(lane), TAKE_MAX - total);
       if (count <= 0 || lane.isLoading || lane.isParked) continue;
       lane.isLoading = true;
       plan.push({ lane, count });
@@ -269,7 +265,7 @@ export class PartitionDeliveries implements PartitionSession {
     for (;;) {
       try {
         for (const { lane, delivery, leaves } of await loadDeliveries(runtime, events, taken)) {
-          memory.add(delivery);
+          memory.add(lane, delivery);
           const decided = cancel ? { outcome: "cancelled" as const } : leaves;
           if (decided === undefined) lane.push(delivery);
           else finish(this.#undelivered(lane, delivery, decided));
@@ -372,7 +368,7 @@ export class PartitionDeliveries implements PartitionSession {
       this.#deps.fresh.forget(lane);
       for (const delivery of lane.clearWaiting()) {
         lane.held.delete(delivery.member);
-        this.#deps.memory.remove(delivery);
+        this.#deps.memory.remove(lane, delivery);
       }
     }
   }

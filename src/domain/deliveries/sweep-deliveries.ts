@@ -3,7 +3,7 @@ import { deliveryQueueKey, partitionOf } from "../../platform/redis/keys.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import { encodeMember } from "./delivery-id.ts";
 import { deliveryScripts } from "./delivery-scripts.ts";
-import { ENQUEUE_MAX, enqueueDeliveries, LIVE_ALREADY, type QueuedDelivery } from "./enqueue-deliveries.ts";
+import { ENQUEUE_MAX, enqueueDeliveries, type QueuedDelivery } from "./enqueue-deliveries.ts";
 import { keepUnchangedDeliveries, listOverdueDeliveries, type OpenRow } from "./sweep-store.ts";
 
 const PAGE_SIZE = 500;
@@ -58,13 +58,8 @@ export async function enlistDeliveries(
   let added = 0;
   for (const [partition, group] of byPartition) {
     for (let start = 0; start < group.length; start += ENQUEUE_MAX) {
-      const results = await enqueueDeliveries(
-        scripts,
-        partition,
-        "",
-        group.slice(start, start + ENQUEUE_MAX),
-      );
-      added += results.filter((result) => result !== LIVE_ALREADY).length;
+      const chunk = group.slice(start, start + ENQUEUE_MAX);
+      added += await enqueueDeliveries(scripts, partition, "", chunk);
     }
   }
   return added;

@@ -23,7 +23,9 @@ for i = 1, #KEYS - 2 do
     members = redis.call('ZRANGEBYSCORE', queue, taken, taken)
   else
     members = redis.call('ZRANGEBYSCORE', queue, '-inf', now, 'LIMIT', 0, most)
-    for _, member in ipairs(members) do redis.call('ZADD', queue, 'XX', taken, member) end
+    local command = { 'ZADD', queue, 'XX' }
+    for m, member in ipairs(members) do command[m * 2 + 2], command[m * 2 + 3] = taken, member end
+    if members[1] then redis.call(unpack(command)) end
   end
   local first = redis.call('ZRANGE', queue, 0, 0, 'WITHSCORES')
   if first[2] then

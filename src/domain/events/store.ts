@@ -1,6 +1,5 @@
 import type { Sql } from "../../platform/postgres/client.ts";
 import { plainArrayText, quotedArrayText } from "../../platform/postgres/array-text.ts";
-import { byteaArrayText } from "../../platform/postgres/storable.ts";
 import type { Transaction } from "../context.ts";
 import type { EventMessage } from "./topics.ts";
 
@@ -45,12 +44,14 @@ export async function insertEvents(
     quotedArrayText(messages.map((message) => new Date(pick(message)).toISOString()));
   const texts = (pick: (message: EventMessage) => string | undefined): string =>
     quotedArrayText(messages.map((message) => pick(message) ?? null));
+  const payloads = joinedText(events.map(({ data }) => data));
   await sql`
     insert into events (id, tenant_id, type, source, external_id, ordering_key, schema_version, payload, payload_size,
                         correlation_id, traceparent, occurred_at, created_at, matched)
     select e.id, e.tenant_id, e.type, e.source, e.external_id, e.ordering_key, e.schema_version,
-      coalesce(e.payload, (select string_agg(b.bytes, ''::bytea order by b.part) from large_bodies b
-                           where b.receipt_id = e.large_id and b.tenant_id = e.tenant_id)),
+      coalesce(substring((select convert_to(${payloads.text}::text, 'UTF8')) from e.payload_from for e.payload_bytes),
+               (select string_agg(b.bytes, ''::bytea order by b.part) from large_bodies b
+                where b.receipt_id = e.large_id and b.tenant_id = e.tenant_id)),
       e.payload_size, e.correlation_id, e.traceparent, e.occurred_at, e.created_at, e.matched
     from unnest(
       ${plainArrayText(messages.map(({ id }) => id))}::text::uuid[],
@@ -60,7 +61,8 @@ export async function insertEvents(
       ${texts(({ externalId }) => externalId)}::text::text[],
       ${texts(({ orderingKey }) => orderingKey)}::text::text[],
       ${plainArrayText(messages.map(({ schemaVersion }) => schemaVersion ?? null))}::text::integer[],
-      ${byteaArrayText(events.map(({ data }) => (data === undefined ? null : Buffer.from(data))))}::text::bytea[],
+      ${plainArrayText(payloads.starts)}::text::integer[],
+      ${plainArrayText(payloads.sizes)}::text::integer[],
       ${plainArrayText(messages.map(({ largeBodyId }) => largeBodyId ?? null))}::text::uuid[],
       ${plainArrayText(messages.map(({ bodySize }) => bodySize))}::text::integer[],
       ${texts(({ correlationId }) => correlationId)}::text::text[],
@@ -68,13 +70,36 @@ export async function insertEvents(
       ${times(({ occurredAt }) => occurredAt)}::text::timestamptz[],
       ${times(({ acceptedAt }) => acceptedAt)}::text::timestamptz[],
       ${plainArrayText(events.map(({ matched }) => matched ?? null))}::text::integer[]
-    ) as e(id, tenant_id, type, source, external_id, ordering_key, schema_version, payload, large_id, payload_size,
-           correlation_id, traceparent, occurred_at, created_at, matched)
+    ) as e(id, tenant_id, type, source, external_id, ordering_key, schema_version, payload_from, payload_bytes, large_id,
+           payload_size, correlation_id, traceparent, occurred_at, created_at, matched)
     on conflict do nothing`;
   const largeIds = messages.flatMap(({ largeBodyId }) => largeBodyId ?? []);
   if (largeIds.length > 0) {
     await sql`delete from large_bodies where receipt_id = any(${plainArrayText(largeIds)}::text::uuid[])`;
   }
+}
+
+/**
+ * Texts as one, with where each begins (from 1) and how long it is, in bytes; null for one that is missing. A body in an
+ * array of bytea would be twice as long and parsed character by character: 8 of 33 µs a row.
+ */
+function joinedText(texts: readonly (string | undefined)[]): {
+  text: string;
+  starts: (number | null)[];
+  sizes: (number | null)[];
+} {
+  const starts: (number | null)[] = [];
+  const sizes: (number | null)[] = [];
+  let text = "";
+  let end = 1;
+  for (const one of texts) {
+    const size = one === undefined ? null : Buffer.byteLength(one);
+    starts.push(size === null ? null : end);
+    sizes.push(size);
+    text += one ?? "";
+    end += size ?? 0;
+  }
+  return { text, starts, sizes };
 }
 
 /** Key of `loadEventBodies`' answer. */
