@@ -214,6 +214,26 @@ describe("POST /webhooks/:tenant/:path", () => {
     expect((await sendGithub(edge, endpoint.endpointPath, { secret: SECRET })).status).toBe(401);
   });
 
+  test("goes on when a rotation prepares a scheme for which the old secret has the wrong form", async () => {
+    const endpoint = await makeEndpoint(edge, {
+      signatureScheme: "token",
+      secretKey: "an old token, of any form".replaceAll(/\W/g, "-"),
+    });
+    const secretKey = `whsec_${"0123456789abcdef".repeat(2)}`;
+    await rotateEndpointSecret(edge.ctx, { id: endpoint.id, secretKey });
+    await updateEndpoint(edge.ctx, { id: endpoint.id, changes: { signatureScheme: "stripe" } });
+    const send = () => {
+      const time = Math.floor(clock.nowMs() / 1000);
+      const proof = new Bun.CryptoHasher("sha256", secretKey).update(`${time}.{}`).digest("hex");
+      return fetch(`${edge.baseUrl}/webhooks/${edge.slug}/${endpoint.endpointPath}`, {
+        method: "POST",
+        body: "{}",
+        headers: { "stripe-signature": `t=${time},v1=${proof}` },
+      });
+    };
+    await untilStatus(send, 200);
+  });
+
   test("gives every unknown tenant and path the same answer", async () => {
     const endpoint = await makeEndpoint(edge);
     const answers = await Promise.all(

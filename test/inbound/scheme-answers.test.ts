@@ -66,6 +66,22 @@ describe("over HTTP", () => {
     expect(await stored()).toEqual([]);
   });
 
+  test.each([
+    ["basic", { secretKey: "partner:a long password" }, 'Basic realm="webhooks", charset="UTF-8"'],
+    ["postmark", { secretKey: "partner:a long password" }, 'Basic realm="webhooks", charset="UTF-8"'],
+    ["jwt", { secretKey: SECRET.repeat(2) }, "Bearer"],
+    ["token", { signatureHeader: "Authorization", signatureSettings: { prefix: "Bearer " } }, "Bearer"],
+    ["token", {}, null],
+    ["hmac", {}, null],
+  ] as const)(
+    "%s: the 401 asks for what belongs into Authorization, case %#",
+    async (scheme, more, asked) => {
+      const { post } = await open(scheme, more);
+      const answer = await post("{}", {});
+      expect([answer.status, answer.headers.get("www-authenticate")]).toEqual([401, asked]);
+    },
+  );
+
   test("Uber is answered with an empty body, and its second try is a duplicate", async () => {
     const { post, stored } = await open("uber");
     const body = '{"event_type":"orders.release","event_id":"a53b019a-0943-4243-87fa-f839a91d90c0"}';

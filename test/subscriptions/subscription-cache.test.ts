@@ -156,6 +156,24 @@ describe("SubscriptionCache.find()", () => {
     await until(async () => expect(await cache.find(created.id)).toBeUndefined());
   });
 
+  test("leaves out an old secret that does not suit a new form of the signature", async () => {
+    const tenant = await hub.newTenant();
+    const { id } = await make(tenant, {
+      signature: { scheme: "HMAC" },
+      secretKey: "any text of some length",
+    });
+    const secretKey = `whsec_${Buffer.alloc(32, 7).toString("base64")}`;
+    await rotateSubscriptionSecret(tenant.ctx, { id, secretKey });
+    await updateSubscription(tenant.ctx, { id, changes: { signature: null } });
+    await until(async () => {
+      const compiled = (await cache.find(id))!;
+      expect(compiled).toMatchObject({
+        signatureForm: { scheme: "STANDARD_WEBHOOKS" },
+        secrets: [secretKey],
+      });
+    });
+  });
+
   test("asks for many at once in one statement, and answers undefined for one that never was", async () => {
     const tenant = await hub.newTenant();
     const made = await Promise.all(Array.from({ length: 20 }, () => make(tenant)));

@@ -50,6 +50,7 @@ export type WebhookAnswer =
       requestId: string;
       retryAfterSeconds?: number;
       allow?: string;
+      authenticate?: string;
       /** What the provider wants to be told instead. */
       answer?: FixedAnswer;
     };
@@ -107,14 +108,16 @@ export interface AcceptDeps {
 /** Seconds after which a refused sender should try again when the cause is ours. */
 const SOON = { retryAfterSeconds: 2 };
 
-const CONTENT_ENCODINGS = new Set(["identity", "gzip", "x-gzip", "deflate", "br"]);
+const CONTENT_ENCODINGS = new Set(["", "identity", "gzip", "x-gzip", "deflate", "br"]);
+
+type Refused = Extract<WebhookAnswer, { kind: "refused" }>;
 
 /** A refusal on its way out of the steps. */
 class Refusal extends Error {
   constructor(
     readonly code: ErrorCode,
     readonly outcome: RefusalOutcome,
-    readonly more: { retryAfterSeconds?: number; allow?: string; answer?: FixedAnswer } = {},
+    readonly more: Pick<Refused, "retryAfterSeconds" | "allow" | "authenticate" | "answer"> = {},
     /** Finer than the outcome, for the operator. */
     readonly detail: string = outcome,
   ) {
@@ -150,7 +153,7 @@ export async function acceptWebhook(deps: AcceptDeps, request: WebhookRequest): 
     if (inspection.kind === "certificate_unknown") {
       inspection = await inspectWithCertificate(deps, endpoint, signed, inspection.certificateUrl);
     }
-    if (inspection.kind === "refused") throw refusedSignature(inspection.cause, endpoint.refusedAnswer);
+    if (inspection.kind === "refused") throw refusedSignature(inspection.cause, endpoint);
     if (inspection.kind === "handshake") return await answerHandshake(deps, endpoint, inspection, requestId);
     if (inspection.kind === "challenge") {
       deps.count("challenge");
@@ -219,9 +222,14 @@ function checkSource(deps: AcceptDeps, endpoint: CachedEndpoint, request: Webhoo
 }
 
 /** One answer for all causes, except for what makes the request ambiguous. */
-function refusedSignature(cause: SignatureCause, answer: FixedAnswer | undefined): Refusal {
+function refusedSignature(cause: SignatureCause, endpoint: CachedEndpoint): Refusal {
   if (cause === "header_doubled") return new Refusal("header_doubled", "header_doubled");
-  return new Refusal("signature_invalid", "signature", answer === undefined ? {} : { answer }, cause);
+  const { refusedAnswer: answer, authenticate } = endpoint;
+  const more = {
+    ...(answer === undefined ? {} : { answer }),
+    ...(authenticate === undefined ? {} : { authenticate }),
+  };
+  return new Refusal("signature_invalid", "signature", more, cause);
 }
 
 type Judged = Exclude<Inspection, { kind: "certificate_unknown" }>;
@@ -257,7 +265,7 @@ async function answerHandshake(
 ): Promise<WebhookAnswer> {
   const ctx = systemContext(deps.runtime, endpoint.tenantId, "webhook handshake", requestId);
   const taken = await establishSecret(ctx, { id: endpoint.id, secret });
-  if (!taken) throw refusedSignature("mismatch", endpoint.refusedAnswer);
+  if (!taken) throw refusedSignature("mismatch", endpoint);
   deps.count("challenge");
   return { kind: "fixed", answer: { status: 200, headers: { [header]: secret }, body: "" } };
 }

@@ -6,8 +6,9 @@ import { type ChallengeAnswerer, compileChallenges } from "./schemes/compile-cha
 import type { EndpointRow } from "./endpoint-store.ts";
 import type { EndpointStatus, HandlerType } from "./endpoint-schema.ts";
 import { compileInspector, type InspectionRecipe, type Inspector } from "./inspect-webhook.ts";
+import { checkSecret } from "./schemes/check-scheme.ts";
 import { findScheme } from "./schemes/registry.ts";
-import type { FixedAnswer } from "./schemes/scheme.ts";
+import { type FixedAnswer, type Rule, ruleOf } from "./schemes/scheme.ts";
 import { secretNames } from "./secret-names.ts";
 
 /** An endpoint ready for use: what the hot path needs is compiled once, not for each request. */
@@ -43,6 +44,8 @@ export interface CachedEndpoint {
   acceptedAnswer: FixedAnswer | undefined;
   /** To a request that proves nothing, where the provider wants another answer than the hub's 401. */
   refusedAnswer: FixedAnswer | undefined;
+  /** WWW-Authenticate of the 401, for credentials that stand in `Authorization`. */
+  authenticate: string | undefined;
   /** Methods for the 405's Allow header. */
   allow: string;
   /** When the next earlier secret stops verifying; the cache must not keep the entry longer. */
@@ -58,6 +61,7 @@ export async function compileEndpoint(runtime: Runtime, row: EndpointRow): Promi
   const scheme = findScheme(row.signatureScheme);
   if (!scheme) throw new Error(`Endpoint ${row.id} has the unknown scheme "${row.signatureScheme}"`);
   const { secrets, secretsChangeAtMs } = await openSecrets(runtime, row);
+  const rule = ruleOf(scheme, row);
   const hidden = secretNames(scheme, row);
   const recipe: InspectionRecipe = {
     endpointId: row.id,
@@ -67,7 +71,8 @@ export async function compileEndpoint(runtime: Runtime, row: EndpointRow): Promi
       signatureAlgorithm: row.signatureAlgorithm,
       signatureSettings: row.signatureSettings,
     },
-    secrets,
+    // One from before a change of scheme may not be of the new form: it could verify nothing, and must refuse nothing.
+    secrets: secrets.filter((secret, index) => index === 0 || checkSecret(rule, secret).length === 0),
     eventIdSource: row.eventIdSource,
     eventTypeSource: row.eventTypeSource,
   };
@@ -89,7 +94,7 @@ export async function compileEndpoint(runtime: Runtime, row: EndpointRow): Promi
     maxBodyBytes: row.maxBodyBytes,
     inspect: compileInspector(recipe),
     recipe,
-    challenge: compileChallenges(scheme, secrets, recipe.settings),
+    challenge: compileChallenges(scheme, recipe.secrets, recipe.settings),
     isAllowedSource:
       row.ipWhitelist === null || row.ipWhitelist.length === 0
         ? undefined
@@ -99,6 +104,7 @@ export async function compileEndpoint(runtime: Runtime, row: EndpointRow): Promi
     storablePath: hidden.query.size === 0 ? (target) => target : (target) => blankQuery(target, hidden.query),
     acceptedAnswer: scheme.accepted,
     refusedAnswer: scheme.refused,
+    authenticate: authenticateOf(rule),
     allow: [...new Set(["POST", ...challenges.map((challenge) => challenge.method)])].join(", "),
     secretsChangeAtMs,
   };
@@ -131,6 +137,15 @@ async function openSecrets(
     secretsChangeAtMs = Math.min(secretsChangeAtMs, expiresAtMs);
   }
   return { secrets, secretsChangeAtMs };
+}
+
+/** Many HTTP clients send credentials only to a server that has asked for them (RFC 9110 section 11.6.1). */
+function authenticateOf(rule: Rule): string | undefined {
+  if (rule.kind === "basic") return 'Basic realm="webhooks", charset="UTF-8"';
+  if (rule.kind === "jwt") return rule.header === "authorization" ? "Bearer" : undefined;
+  if (rule.kind !== "token" || !("header" in rule.place)) return undefined;
+  const { header, prefix } = rule.place;
+  return header === "authorization" && /^bearer /i.test(prefix) ? "Bearer" : undefined;
 }
 
 function compileRateLimit(row: EndpointRow): CachedEndpoint["rateLimit"] {

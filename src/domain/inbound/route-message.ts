@@ -43,8 +43,8 @@ export async function routeMessage(
 }
 
 function isEncoded({ facts }: Work): boolean {
-  const encoding = facts.headers["content-encoding"];
-  return encoding !== undefined && encoding.toLowerCase() !== "identity";
+  const encoding = facts.headers["content-encoding"]?.toLowerCase() ?? "";
+  return encoding !== "" && encoding !== "identity";
 }
 
 function isInspected(work: Work, endpoint: CachedEndpoint): boolean {

@@ -4,6 +4,7 @@ import { AUTH_SECRET_FIELD, type SubscriptionAuth } from "./auth-config.ts";
 import type { CompiledSubscription, SubscriptionEntry } from "./compiled-subscription.ts";
 import { compileFilter } from "./event-filter.ts";
 import { SIGNATURE_FORM_DEFAULT } from "./signature-form.ts";
+import { signingSecretFault } from "./signing-secret.ts";
 import type { SubscriptionIndexRow, SubscriptionRow } from "./store.ts";
 
 /** Table of the sealed secrets' places. */
@@ -38,6 +39,7 @@ export async function compileSubscription(
   row: SubscriptionRow,
 ): Promise<{ subscription: CompiledSubscription; secretsChangeAtMs: number }> {
   const { secrets, secretsChangeAtMs } = await openSecrets(runtime, row);
+  const signatureForm = row.signatureForm ?? SIGNATURE_FORM_DEFAULT;
   const subscription: CompiledSubscription = {
     ...compileEntry(row.tenantId, row),
     url: row.url,
@@ -45,8 +47,11 @@ export async function compileSubscription(
     headers: row.headers,
     template: row.transformTemplate ?? undefined,
     auth: await openAuth(runtime, row),
-    secrets,
-    signatureForm: row.signatureForm ?? SIGNATURE_FORM_DEFAULT,
+    // One from before a change of the form may not suit it: it ends with the form that it signed.
+    secrets: secrets.filter(
+      (secret, index) => index === 0 || signingSecretFault(signatureForm, secret) === undefined,
+    ),
+    signatureForm,
     retryEnabled: row.retryEnabled,
     maxRetries: row.maxRetries,
     retryIntervalsSeconds: row.retryIntervals,

@@ -113,13 +113,12 @@ function refuseUnread(
     code,
     cause: outcome,
   });
-  return refusal(code, id, retryAfterSeconds);
+  return refusal(code, id, retryAfterSeconds === undefined ? {} : { retryAfterSeconds });
 }
 
 function answerOf(answer: WebhookAnswer): Response {
   if (answer.kind === "refused" && answer.answer !== undefined) return fixed(answer.answer, {});
-  if (answer.kind === "refused")
-    return refusal(answer.code, answer.requestId, answer.retryAfterSeconds, answer.allow);
+  if (answer.kind === "refused") return refusal(answer.code, answer.requestId, answer);
   if (answer.kind === "fixed") return fixed(answer.answer, {});
   const headers = { "hub-receipt-id": answer.receiptId, "x-request-id": answer.requestId };
   if (answer.answer !== undefined) return fixed(answer.answer, headers);
@@ -135,14 +134,19 @@ function fixed(answer: FixedAnswer, headers: Record<string, string>): Response {
 }
 
 /** One body for all causes of a code: it tells the sender what to do, and nobody what exists here. */
-function refusal(code: ErrorCode, requestId: string, retryAfterSeconds?: number, allow?: string): Response {
+function refusal(
+  code: ErrorCode,
+  requestId: string,
+  more: { retryAfterSeconds?: number; allow?: string; authenticate?: string } = {},
+): Response {
   const { status, title } = ERRORS[code];
   const headers: Record<string, string> = {
     "content-type": "application/problem+json",
     "x-request-id": requestId,
   };
-  if (retryAfterSeconds !== undefined) headers["retry-after"] = String(retryAfterSeconds);
-  if (allow !== undefined) headers["allow"] = allow;
+  if (more.retryAfterSeconds !== undefined) headers["retry-after"] = String(more.retryAfterSeconds);
+  if (more.allow !== undefined) headers["allow"] = more.allow;
+  if (more.authenticate !== undefined) headers["www-authenticate"] = more.authenticate;
   return new Response(JSON.stringify({ type: `urn:hub:error:${code}`, title, status, code, requestId }), {
     status,
     headers,
