@@ -3,6 +3,7 @@ import { cancelReplay } from "../../src/domain/deliveries/cancel-replay.ts";
 import { DELIVERY_JOBS } from "../../src/domain/deliveries/delivery-jobs.ts";
 import { getReplay } from "../../src/domain/deliveries/get-replay.ts";
 import { listDeliveries } from "../../src/domain/deliveries/list-deliveries.ts";
+import { readReplayRange } from "../../src/domain/deliveries/replay-range.ts";
 import { replayDeliveries } from "../../src/domain/deliveries/replay-deliveries.ts";
 import { startJobs } from "../../src/platform/jobs.ts";
 import { newId } from "../../src/platform/uuid.ts";
@@ -47,6 +48,15 @@ async function failMany(receiver: Receiver, count: number) {
   receiver.answer = () => new Response();
   return { subscription, failed: count - Math.floor(count / 5), stored };
 }
+
+describe("readReplayRange()", () => {
+  test.each(["1", "2026-02-30", "Jan 1, 2026", "2026-01-01T10:00:00"])(
+    "refuses %s, which is no time",
+    (from) => {
+      expect(() => readReplayRange({ from })).toThrow("/filter/from: must be a time as in RFC 3339");
+    },
+  );
+});
 
 describe("replayDeliveries()", () => {
   test("sends what failed again, under the same id with a header that says so, and tells its progress", async () => {

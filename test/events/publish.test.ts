@@ -129,6 +129,11 @@ describe("POST /api/v1/events", () => {
       (good) => ({ ...good, occurredAt: "yesterday, at noon sharp" }),
       "/events/3/occurredAt",
     ],
+    [
+      "the day is none of its month",
+      (good) => ({ ...good, occurredAt: "2026-02-30T00:00:00Z" }),
+      "/events/3/occurredAt",
+    ],
     ["a field is unknown", (good) => ({ ...good, more: 1 }), "/events/3/more"],
     ["the id is empty", (good) => ({ ...good, id: "" }), "/events/3/id"],
     ["the schema's version is none", (good) => ({ ...good, schemaVersion: 9 }), "/events/3/schemaVersion"],

@@ -1,4 +1,5 @@
 import type { FieldError } from "../errors.ts";
+import { readTime } from "../read-times.ts";
 import { isUuid, newId } from "../../platform/uuid.ts";
 import { EVENT_TYPE_MAX, isOwnType, readEventType } from "./event-type.ts";
 import { DATA_BYTES_MAX, type PublishedEvent } from "./schema.ts";
@@ -16,9 +17,6 @@ export interface CheckedEvent {
   data: string;
   dataSize: number;
 }
-
-/** RFC 3339 section 5.6: date, time and an offset. */
-const RFC_3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/;
 
 /** How far a publisher's clock may be ahead. */
 const AHEAD_MAX_MS = 86_400_000;
@@ -75,9 +73,4 @@ export function checkEvent(
 function identify(given: string, tenantId: string): { id: string; externalId: string | undefined } {
   if (isUuid(given)) return { id: given.toLowerCase(), externalId: undefined };
   return { id: Bun.randomUUIDv5(given, tenantId), externalId: given };
-}
-
-function readTime(text: string): number | undefined {
-  const ms = RFC_3339.test(text) ? Date.parse(text) : Number.NaN;
-  return Number.isFinite(ms) && ms >= 0 ? ms : undefined;
 }
