@@ -27,6 +27,13 @@ describe("runOnce()", () => {
     expect(await countKeys(tenant.id)).toBe(2);
   });
 
+  test("takes a body whose members stand in another order for the same one", async () => {
+    const { apiKey } = await hub.newTenant();
+    const first = await create(apiKey, "one", { name: "x", role: "viewer" });
+    const again = await create(apiKey, "one", { role: "viewer", name: "x" });
+    expect([again.status, again.json]).toEqual([201, first.json]);
+  });
+
   test("refuses another body under the key", async () => {
     const { apiKey } = await hub.newTenant();
     await create(apiKey, "one", { name: "x", role: "viewer" });

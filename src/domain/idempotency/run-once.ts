@@ -68,6 +68,12 @@ function answerPlace(tenantId: string, rowId: string) {
   return { tenantId, table: "idempotency_keys", rowId, column: "response_sealed" };
 }
 
+/** The order of an object's members says nothing (RFC 8259 section 4), and clients that repeat a call may change it. */
 function hashRequest(parts: readonly unknown[]): string {
-  return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
+  const text = JSON.stringify(parts, (_key, value: unknown) =>
+    typeof value === "object" && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      : value,
+  );
+  return createHash("sha256").update(text).digest("hex");
 }
