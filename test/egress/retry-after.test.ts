@@ -11,6 +11,7 @@ describe("retryAfterSeconds()", () => {
     ["Mon, 23 Nov 2026 12:02:00 GMT", 120],
     ["Monday, 23-Nov-26 12:02:00 GMT", 120],
     ["Mon, 23 Nov 2026 11:00:00 GMT", 0],
+    ["Mon Nov 23 12:02:00 2026", 120],
     [null, undefined],
     ["", undefined],
     ["soon", undefined],

@@ -1,5 +1,5 @@
 /**
- * Reads `Retry-After` (RFC 9110 section 10.2.3): seconds, or an HTTP date.
+ * Reads `Retry-After` (RFC 9110 section 10.2.3): seconds, or an HTTP date in one of its three forms (section 5.6.7).
  *
  * @returns seconds from now, 0 or more; undefined when the header is missing or neither
  */
@@ -8,6 +8,7 @@ export function retryAfterSeconds(value: string | null, nowMs: number): number |
   if (/^\d{1,9}$/.test(text)) return Number(text);
   // `Date.parse` takes much that is no HTTP date, for example "1.5".
   if (!/^[A-Z][a-z]{2,8},? /.test(text)) return undefined;
-  const atMs = Date.parse(text);
+  // The form of asctime names no zone and means GMT; `Date.parse` would take the machine's own.
+  const atMs = Date.parse(/ \d{4}$/.test(text) ? `${text} GMT` : text);
   return Number.isNaN(atMs) ? undefined : Math.max(0, Math.ceil((atMs - nowMs) / 1000));
 }
