@@ -1,4 +1,5 @@
 import { registerSchemaPath } from "@elysiajs/swagger/utils";
+import { OptionalKind } from "@sinclair/typebox";
 import type { RegisteredRoute } from "./plugins/method-table.ts";
 import { AcceptedWebhook, INGRESS } from "./ingress/ingress-document.ts";
 import { PROXY, PROXY_METHODS } from "./gateway/proxy-document.ts";
@@ -43,6 +44,12 @@ const IDEMPOTENCY_KEY: Parameter = {
     "For 24 hours the same key answers what the first request was answered, and nothing is done twice.",
   schema: { type: "string", minLength: 1, maxLength: 255 },
 };
+
+/** In a route's `detail`: its POST creates nothing (no 201) and takes the header all the same. */
+export const TAKES_IDEMPOTENCY_KEY = { "x-idempotency-key": true } as const;
+
+/** What reading a body can end in before any verb is asked. */
+const BODY_STATUSES = [413, 415] as const;
 
 const DESCRIPTION = `Errors are problem documents (RFC 9457). Lists are pages: \`?limit=&cursor=\`, newest first.
 A secret is shown once, when it is made. Another tenant's id answers 404, as if it did not exist.`;
@@ -125,7 +132,7 @@ function proxyOperation(method: string): Operation {
 }
 
 /**
- * What the generator gets wrong: it offers form and text bodies that are refused, copies a union's members beside the
+ * What the generator gets wrong: it offers form and text bodies that are refused, asks for bodies that may be left out, copies a union's members beside the
  * response instead of into it, forgets closed objects, writes numbers of a query as "string or number", keeps keys that
  * OpenAPI does not know, and knows nothing of security.
  */
@@ -147,16 +154,18 @@ function repair(operation: Operation, route: RegisteredRoute, path: string): Ope
     ...(parameter.description === undefined ? {} : { description: parameter.description }),
     schema: plainSchema(parameter.schema),
   }));
-  if (route.method === "POST" && "201" in repaired.responses)
+  const isIdempotent = "x-idempotency-key" in repaired;
+  if (route.method === "POST" && ("201" in repaired.responses || isIdempotent))
     parameters.push({ ...IDEMPOTENCY_KEY, required: false });
   if (parameters.length > 0) repaired.parameters = parameters;
   else delete repaired.parameters;
   const body = operation.requestBody?.content["application/json"];
   if (body !== undefined) {
     repaired.requestBody = {
-      required: true,
+      required: route.hooks.body?.[OptionalKind] === undefined,
       content: { "application/json": { schema: plainSchema(body.schema) } },
     };
+    for (const status of BODY_STATUSES) repaired.responses[status] ??= responseOf(status, Problem);
   }
   repaired.security = isPublicRoute(route.method, route.path) ? [] : [{ bearer: [] }];
   return repaired;

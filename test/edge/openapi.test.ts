@@ -93,6 +93,43 @@ describe("createDocument()", () => {
     }
   });
 
+  test("names what reading a body can end in, and which bodies may be left out", () => {
+    const bodies = Object.values(document.paths).flatMap((methods) =>
+      Object.values(methods).filter(
+        ({ operationId, requestBody }) => requestBody && !/Proxy/.test(operationId),
+      ),
+    );
+    for (const { operationId, responses } of bodies) {
+      expect({ operationId, statuses: Object.keys(responses) }).toMatchObject({
+        statuses: expect.arrayContaining(["413", "415"]),
+      });
+    }
+    const rotate = document.paths["/api/v1/webhooks/endpoints/{id}/rotate-secret"]!["post"]!;
+    const create = document.paths["/api/v1/webhooks/endpoints"]!["post"]!;
+    expect([rotate.requestBody!.required, create.requestBody!.required]).toEqual([false, true]);
+  });
+
+  test("names Idempotency-Key wherever it counts, and Last-Event-ID", () => {
+    const headersOf = (method: string, path: string) =>
+      (document.paths[path]![method]!.parameters ?? [])
+        .filter((parameter) => parameter.in === "header")
+        .map(({ name }) => name.toLowerCase());
+    for (const path of [
+      "/api/v1/webhooks/endpoints",
+      "/api/v1/events",
+      "/api/v1/webhooks/subscriptions/{id}/replay",
+      "/api/v1/transformations/{id}/rollback",
+    ])
+      expect({ path, headers: headersOf("post", path) }).toEqual({ path, headers: ["idempotency-key"] });
+    expect(headersOf("get", "/api/v1/events/stream")).toEqual(["last-event-id"]);
+  });
+
+  test("gives the media type of what is no JSON", () => {
+    const typeOf = (path: string) => Object.keys(document.paths[path]!["get"]!.responses["200"]!.content!);
+    expect(typeOf("/api/v1/events/stream")).toEqual(["text/event-stream"]);
+    expect(typeOf("/metrics")).toEqual(["text/plain"]);
+  });
+
   test("keeps no word of the framework", () => {
     expect(JSON.stringify(document)).not.toMatch(/"(elysiaMeta|numeric|Kind|void)"|"type":"Date"/);
   });

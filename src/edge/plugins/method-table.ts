@@ -8,6 +8,7 @@ export interface RegisteredRoute {
   hooks: {
     /** Schemas by status. */
     response?: Record<string, TSchema>;
+    body?: TSchema;
     detail?: Record<string, unknown>;
   };
 }

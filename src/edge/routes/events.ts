@@ -14,6 +14,7 @@ import type { Runtime } from "../../platform/runtime.ts";
 import { openEventStream } from "../event-stream.ts";
 import { eventServicesOf } from "../event-services.ts";
 import { authenticated } from "../plugins/auth.ts";
+import { TAKES_IDEMPOTENCY_KEY } from "../openapi.ts";
 import { problems } from "../problems.ts";
 import { idParams, listOf, listQuery } from "./list-query.ts";
 
@@ -30,6 +31,12 @@ const headersOf = ({ headers }: Request) => ({
   idempotencyKey: headers.get("idempotency-key") ?? undefined,
 });
 
+const StreamHeaders = t.Object({
+  "last-event-id": t.Optional(
+    t.String({ description: "`id` of the last message that was read: the stream goes on behind it." }),
+  ),
+});
+
 /** `/api/v1/events`: what the platform publishes. Its traffic is bounded by capacity, not by API_RATE_LIMIT. */
 export const eventRoutes = (runtime: Runtime) => {
   const { publishing, liveFeed } = eventServicesOf(runtime);
@@ -44,6 +51,7 @@ export const eventRoutes = (runtime: Runtime) => {
         response: { 202: PublishAnswer, ...problems(413) },
         detail: {
           tags,
+          ...TAKES_IDEMPOTENCY_KEY,
           summary: "Publish events",
           description:
             "Scope `events:publish`. One event or a batch of up to 1,000, at most 8 MiB. 202: every event is on disk. " +
@@ -69,15 +77,18 @@ export const eventRoutes = (runtime: Runtime) => {
     })
     .get(
       "/stream",
-      ({ ctx, query, request }) =>
-        openEventStream(ctx, {
-          liveFeed,
-          type: query.type,
-          lastEventId: request.headers.get("last-event-id"),
-        }),
+      ({ ctx, query, headers }) =>
+        openEventStream(ctx, { liveFeed, type: query.type, lastEventId: headers["last-event-id"] ?? null }),
       {
         query: t.Object({ type: TypeQuery }, { additionalProperties: false }),
-        response: { 200: Type.String(), ...problems() },
+        headers: t.Object({
+          "last-event-id": t.Optional(
+            t.String({
+              description: "`id` of the last message that was read: the stream goes on behind it.",
+            }),
+          ),
+        }),
+        response: { 200: Type.String({ contentMediaType: "text/event-stream" }), ...problems() },
         detail: {
           tags,
           summary: "Follow events",

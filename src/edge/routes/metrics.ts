@@ -36,7 +36,7 @@ export const metricsRoutes = (runtime: Runtime) => {
       return await collected.read();
     },
     {
-      response: { 200: Type.String(), ...publicProblems(404) },
+      response: { 200: Type.String({ contentMediaType: "text/plain" }), ...publicProblems(404) },
       detail: {
         tags: ["Health"],
         security: [],

@@ -50,6 +50,7 @@ import { updateTransformation } from "../../domain/transformations/update-transf
 import { validateTransformation } from "../../domain/transformations/validate-transformation.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import { authenticated } from "../plugins/auth.ts";
+import { TAKES_IDEMPOTENCY_KEY } from "../openapi.ts";
 import { problems } from "../problems.ts";
 import { idParams, listOf, listQuery } from "./list-query.ts";
 
@@ -197,6 +198,7 @@ const versionRoutes = (runtime: Runtime) =>
         response: { 200: TransformationDetail, ...problems(404, 409) },
         detail: {
           tags,
+          ...TAKES_IDEMPOTENCY_KEY,
           summary: "Go back to an earlier version",
           description:
             "Scope `transformations:write`. Its content becomes the newest version, under the next number.",

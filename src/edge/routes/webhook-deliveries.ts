@@ -18,6 +18,7 @@ import { subscriptionStatistics } from "../../domain/deliveries/subscription-sta
 import { testSubscription } from "../../domain/deliveries/test-subscription.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import { authenticated } from "../plugins/auth.ts";
+import { TAKES_IDEMPOTENCY_KEY } from "../openapi.ts";
 import { problems } from "../problems.ts";
 import { idParams, listOf, listQuery } from "./list-query.ts";
 
@@ -104,6 +105,7 @@ export const webhookDeliveryRoutes = (runtime: Runtime) =>
         response: { 202: ReplayStarted, ...problems(404, 409) },
         detail: {
           tags,
+          ...TAKES_IDEMPOTENCY_KEY,
           summary: "Send deliveries again",
           description:
             "Scope `webhooks:write`. One delivery, or all that a filter matches (what failed, when it is left out), at a rate. Replays carry the same `webhook-id` and a `hub-replay` header.",
