@@ -43,6 +43,33 @@ describe("createApp() with bad input", () => {
     expect(query.json["errors"]).toEqual([{ path: "offset", message: expect.any(String) }]);
   });
 
+  test("tells the bound that a value passes, and the parameter that it came in", async () => {
+    const tenant = await hub.newTenant();
+    const faultsOf = async (method: string, path: string, body?: unknown) => {
+      const answer = await hub.call(method, path, {
+        key: tenant.apiKey,
+        ...(body === undefined ? {} : { body }),
+      });
+      expect(answer.status).toBe(422);
+      return Object.fromEntries(
+        (answer.json["errors"] as { path: string; message: string }[]).map(({ path: at, message }) => [
+          at,
+          message,
+        ]),
+      );
+    };
+    const input = { name: "x", maxRetries: 11, timeoutSeconds: 1.5, syncFrequency: "WEEKLY" };
+    expect(await faultsOf("POST", "/api/v1/integrations", input)).toEqual({
+      "/maxRetries": "Expected integer to be less or equal to 10",
+      "/timeoutSeconds": "Expected integer",
+      "/syncFrequency": 'Expected one of: "REALTIME", "HOURLY", "DAILY", "MANUAL", null',
+    });
+    expect(await faultsOf("GET", "/api/v1/integrations?limit=0&status=ACTIVE")).toEqual({
+      limit: "Expected integer to be greater or equal to 1",
+    });
+    expect(await faultsOf("GET", "/api/v1/integrations?limit=many")).toEqual({ limit: "Expected number" });
+  });
+
   test("never echoes a value", async () => {
     const { apiKey: key } = await hub.newTenant();
     const answer = await hub.call("POST", KEYS, { key, body: { name: 17, role: "canary-value" } });

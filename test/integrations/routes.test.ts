@@ -283,6 +283,17 @@ describe("POST /integrations", () => {
     ).toEqual(["/config/accountCode", "/config/apiKey", "/config/nothing", "/config/plan"]);
   });
 
+  test.each(["../x", "a/%2e%2e/b", "a//b", "a?b", "a#b", "a\\b"])(
+    "createIntegration() refuses %s where a path is asked for",
+    async (path) => {
+      const fields = [{ name: "path", label: "Path", kind: "connection", type: "path", required: false }];
+      const tenant = await newTenant({ fields: [...keyManifest(provider.url).fields, ...fields] as never });
+      const answer = await create(tenant, { config: { apiKey: GOOD_KEY, path } });
+      expect([answer.status, errorsOf(answer).map((error) => error.path)]).toEqual([422, ["/config/path"]]);
+      expect((await create(tenant, { config: { apiKey: GOOD_KEY, path: "/a/b" } })).status).toBe(201);
+    },
+  );
+
   test("SANDBOX of a provider without a sandbox is refused, and PRODUCTION's host sees nothing", async () => {
     const tenant = await newTenant();
     const answer = await create(tenant, { environment: "SANDBOX" });

@@ -1,6 +1,7 @@
 import { RE2JS } from "re2js";
 import type { AddressPolicy } from "../../platform/egress/address-policy.ts";
 import { type FieldError, HubError } from "../errors.ts";
+import { buildUrl } from "../providers/build-url.ts";
 import { withDefaults } from "../providers/choose-auth.ts";
 import { escapeToken, valueOf } from "../providers/fill-template.ts";
 import type { Environment, InputField, ProviderManifest } from "../providers/manifest-schema.ts";
@@ -130,11 +131,19 @@ function patternFault(field: InputField, value: string): string | undefined {
 }
 
 function addressFault(field: InputField, value: string, policy: AddressPolicy): string | undefined {
+  if (field.type === "path") return pathFault(value);
   if (field.type !== "url" && field.type !== "host") return undefined;
   if (field.type === "host" && !/^[A-Za-z0-9.-]+(?::\d{1,5})?$|^\[[0-9A-Fa-f:.]+\](?::\d{1,5})?$/.test(value))
     return "must be the name of a host";
   const target = policy.checkUrl(field.type === "host" ? `https://${value}` : value);
   return "code" in target ? `${target.code}: ${target.message}` : undefined;
+}
+
+/** A path is judged like that of a call, of which it will be a part. */
+function pathFault(value: string): string | undefined {
+  if (/[?#]/.test(value)) return "must not hold ? or #";
+  const built = buildUrl("https://provider.invalid", value);
+  return built.ok ? undefined : `${built.code}: ${built.message}`;
 }
 
 /** Needed fields without a value; a field that others hide is not asked for. */

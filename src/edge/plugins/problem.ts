@@ -1,5 +1,6 @@
 import type { TSchema } from "@sinclair/typebox";
 import { ValueErrorType } from "@sinclair/typebox/errors";
+import { Value } from "@sinclair/typebox/value";
 import { Elysia, ParseError, ValidationError } from "elysia";
 import { ERRORS, type ErrorCode, type FieldError, HubError } from "../../domain/errors.ts";
 import type { Logger } from "../../platform/log.ts";
@@ -29,7 +30,7 @@ export function problemPlugin(log: Logger, allowedMethods: (path: string) => rea
   return new Elysia({ name: "problem" }).onError(
     { as: "global" },
     function toProblem({ error, set, request, path }) {
-      const verdict = judge(error, allowedMethods(path));
+      const verdict = judge(error, request.url, allowedMethods(path));
       const requestId = String(set.headers["x-request-id"] ?? "");
       if (verdict.ours) {
         log.error({ err: error, requestId, method: request.method, path }, "request failed");
@@ -46,12 +47,12 @@ export function problemPlugin(log: Logger, allowedMethods: (path: string) => rea
   );
 }
 
-function judge(error: unknown, allowed: readonly string[]): Verdict {
+function judge(error: unknown, url: string, allowed: readonly string[]): Verdict {
   if (error instanceof HubError) return hubVerdict(error);
   // What a parse hook throws arrives wrapped, with the original as its cause.
   if (error instanceof ParseError)
     return error.cause instanceof HubError ? hubVerdict(error.cause) : { code: "bad_request" };
-  if (error instanceof ValidationError) return validationVerdict(error);
+  if (error instanceof ValidationError) return validationVerdict(error, url);
   if (isCoded(error, "NOT_FOUND")) return { code: allowed.length > 0 ? "method_not_allowed" : "not_found" };
   return { code: "internal", ours: true };
 }
@@ -66,7 +67,7 @@ function hubVerdict(error: HubError): Verdict {
   };
 }
 
-function validationVerdict(error: ValidationError): Verdict {
+function validationVerdict(error: ValidationError, url: string): Verdict {
   // Our own answer broke its schema: not the caller's fault, and nothing of it may go out.
   if (error.type === "response") return { code: "internal", ours: true };
   // An id that is no UUID names nothing, exactly like a UUID that names nothing.
@@ -75,24 +76,58 @@ function validationVerdict(error: ValidationError): Verdict {
   const errors = new Map<string, string>();
   for (const fault of error.all) {
     if (!("path" in fault)) continue;
-    const path = inBody ? fault.path : fault.path.replace(/^\//, "");
+    const path = inBody ? fault.path : fault.path.replace(/^\//, "") || parameterOf(url, fault.value);
     if (!errors.has(path)) errors.set(path, messageOf(fault));
     if (errors.size === FIELD_ERRORS_MAX) break;
   }
   return { code: "invalid_input", errors: [...errors].map(([path, message]) => ({ path, message })) };
 }
 
+/** Whose value it is: of a number in the query that is out of its range the framework does not tell the name. */
+function parameterOf(url: string, value: unknown): string {
+  const search = new URLSearchParams(url.split("?", 2)[1]);
+  const names = [...new Set(search.keys())].filter((name) =>
+    search.getAll(name).some((text) => +text === value),
+  );
+  return names.length === 1 ? names[0]! : "";
+}
+
 /** A fault in words. Never with the value: it may be a secret in the wrong place. */
-function messageOf(fault: { message: string; type?: ValueErrorType; schema?: TSchema }): string {
+function messageOf(fault: {
+  message: string;
+  type?: ValueErrorType;
+  schema?: TSchema;
+  value?: unknown;
+}): string {
   if (fault.type === ValueErrorType.ObjectRequiredProperty) return "is missing";
-  const members = (fault.schema?.["anyOf"] ?? []) as TSchema[];
-  if (members.length === 0) return fault.message;
+  const members = fault.schema === undefined ? [] : membersOf(fault.schema);
+  if (members.length < 2) return fault.message;
+  const meant = members.filter((member) => isMeant(member, fault.value));
+  // "null or an integer up to 10" of 11: the number is too large, and not of the wrong kind.
+  if (meant.length === 1) return Value.Errors(meant[0]!, fault.value).First()?.message ?? fault.message;
   const forms = members.map((member) =>
     "const" in member ? JSON.stringify(member["const"]) : String(member.type),
   );
   // The query's "numeric text or number" is a number to its reader.
   const isNumber = forms.includes("integer") || forms.includes("number");
   return isNumber ? "Expected number" : `Expected one of: ${[...new Set(forms)].join(", ")}`;
+}
+
+/** What a union takes, also through unions within it; the schema itself when it is none. */
+function membersOf(schema: TSchema): TSchema[] {
+  const members = schema["anyOf"] as TSchema[] | undefined;
+  return members === undefined ? [schema] : members.flatMap(membersOf);
+}
+
+function isMeant(member: TSchema, value: unknown): boolean {
+  const { type } = member;
+  // A text that is a number, in a query, is one of the framework's own.
+  if ("const" in member || (type === "string" && ["integer", "numeric"].includes(String(member["format"]))))
+    return false;
+  if (type === "integer") return typeof value === "number";
+  if (type === "array") return Array.isArray(value);
+  if (type === "object") return typeof value === "object" && value !== null && !Array.isArray(value);
+  return typeof value === type;
 }
 
 function isCoded(error: unknown, code: string): boolean {
