@@ -81,13 +81,7 @@ export const eventRoutes = (runtime: Runtime) => {
         openEventStream(ctx, { liveFeed, type: query.type, lastEventId: headers["last-event-id"] ?? null }),
       {
         query: t.Object({ type: TypeQuery }, { additionalProperties: false }),
-        headers: t.Object({
-          "last-event-id": t.Optional(
-            t.String({
-              description: "`id` of the last message that was read: the stream goes on behind it.",
-            }),
-          ),
-        }),
+        headers: StreamHeaders,
         response: { 200: Type.String({ contentMediaType: "text/event-stream" }), ...problems() },
         detail: {
           tags,
