@@ -2,9 +2,10 @@ import { buildTree, type SetTree } from "./build-tree.ts";
 import { checkElements } from "./check-elements.ts";
 import { type FaultSink, recordFault } from "./fault-recorder.ts";
 import { buildHierarchy } from "./hierarchy.ts";
-import { isClean } from "./is-clean.ts";
 import type { X12Document, X12Fault, X12Set } from "./model.ts";
 import { judge } from "./parse-interchanges.ts";
+import { cleanReading, readClean } from "./read-clean.ts";
+import type { ReadableSegment } from "./readable.ts";
 import { segmentsOf } from "./tables/segments.ts";
 
 /**
@@ -12,9 +13,14 @@ import { segmentsOf } from "./tables/segments.ts";
  * a table is only checked for its HL hierarchy. The envelope's own faults (`set.faults`) are not repeated.
  *
  * @param tree the set's tree, where it was built before; the faults are added to its own
+ * @param readable gets the JSON of the segments that were read on the way, at their places in the set
  * @returns faults in the order of the set's segments
  */
-export function checkSet(set: X12Set, tree: SetTree = buildTree(set)): X12Fault[] {
+export function checkSet(
+  set: X12Set,
+  tree: SetTree = buildTree(set),
+  readable: (ReadableSegment | undefined)[] | null = null,
+): X12Fault[] {
   const { settings, byteOffset, faultCount } = set.document;
   const sink: FaultSink = { settings, byteOffset, faultCount };
   const { table, faults, loopOf } = tree;
@@ -23,12 +29,17 @@ export function checkSet(set: X12Set, tree: SetTree = buildTree(set)): X12Fault[
     recordFault(sink, faults, "set_unknown", set.segments[0]!, { place: set.place, position: 1, element: 1 });
   } else {
     const rules = segmentsOf(set.version);
+    const reading = cleanReading(set.document.text, set.separators);
     // ST and SE are the envelope's matter.
     for (let index = 1; index < set.segments.length; index += 1) {
       const segment = set.segments[index]!;
       const rule = rules.get(segment.id);
       if (rule === undefined || segment.id === "ST" || segment.id === "SE") continue;
-      if (isClean(segment.elements, rule, set.separators)) continue;
+      const json: ReadableSegment | null = readable === null ? null : {};
+      if (readClean(reading, segment, rule, json)) {
+        if (readable !== null && json !== null) readable[index] = json;
+        continue;
+      }
       const loop = loopOf[index] === "" ? null : loopOf[index]!;
       const detail = { place: set.place, position: index + 1, loop };
       checkElements({ sink, faults, segment, detail, separators: set.separators }, rule);

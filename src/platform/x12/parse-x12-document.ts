@@ -46,10 +46,11 @@ export function parseX12Document(bytes: Uint8Array, settings: X12SettingsInput =
   const document = parseInterchanges(bytes, settings);
   const checked = eachSet(document).map((one) => {
     const tree = buildTree(one.set);
-    const found = checkSet(one.set, tree);
+    const ready: (ReadableSegment | undefined)[] = new Array(one.set.segments.length).fill(undefined);
+    const found = checkSet(one.set, tree, ready);
     document.faultCount += found.length;
     one.set.faults.push(...found);
-    return { ...one, tree };
+    return { ...one, tree, ready };
   });
   judge(document);
   const headers = new Map<X12Interchange | X12Group, ReadableSegment>();
@@ -61,10 +62,10 @@ export function parseX12Document(bytes: Uint8Array, settings: X12SettingsInput =
     }
     return header;
   };
-  const sets = checked.map(({ interchange, group, set, tree }): X12ReadSet => {
+  const sets = checked.map(({ interchange, group, set, tree, ready }): X12ReadSet => {
     if (!set.accepted) return { interchange, group, set, input: null };
     const { separators } = interchange;
-    const input = setToReadable(set, { tree }) as X12MappingInput;
+    const input = setToReadable(set, { tree, ready }) as X12MappingInput;
     input.ISA = headerOf(interchange, separators);
     input.GS = headerOf(group, separators);
     return { interchange, group, set, input };

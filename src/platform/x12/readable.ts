@@ -65,13 +65,21 @@ export function toReadable(document: X12Document): ReadableDocument {
  *
  * @param options.labels gets the labels of what occurs
  * @param options.tree the set's tree, where it was built before
+ * @param options.ready JSON of segments that were read before, at their places in the set; not used with labels
  */
 export function setToReadable(
   set: X12Set,
-  options: { labels?: ReadableDocument["labels"]; tree?: SetTree } = {},
+  options: {
+    labels?: ReadableDocument["labels"];
+    tree?: SetTree;
+    ready?: readonly (ReadableSegment | undefined)[];
+  } = {},
 ): ReadableLoop {
   const { ordered, root } = options.tree ?? buildTree(set);
-  const writer = new SegmentWriter(set.separators, set.version, options.labels ?? null);
+  const writer = new SegmentWriter(set.separators, set.version, options.labels ?? null, {
+    segments: options.ready ?? [],
+    first: set.segments[0]?.ordinal ?? 0,
+  });
   return ordered
     ? readLoop(root, writer)
     : { segments: set.segments.map((segment) => writer.listed(segment)) };
@@ -147,17 +155,27 @@ export class SegmentWriter {
   readonly #separators: Separators;
   readonly #rules: ReadonlyMap<string, SegmentRule>;
   readonly #labels: ReadableDocument["labels"] | null;
+  readonly #ready: { segments: readonly (ReadableSegment | undefined)[]; first: number };
 
-  constructor(separators: Separators, version: string, labels: ReadableDocument["labels"] | null) {
+  /** @param ready what is written already, from the segment with the ordinal `first` on */
+  constructor(
+    separators: Separators,
+    version: string,
+    labels: ReadableDocument["labels"] | null,
+    ready: { segments: readonly (ReadableSegment | undefined)[]; first: number } = { segments: [], first: 0 },
+  ) {
     this.#separators = separators;
     this.#rules = segmentsOf(version);
     this.#labels = labels;
+    this.#ready = ready;
   }
 
   named(segment: X12Segment): ReadableSegment {
+    const labels = this.#labels;
+    const ready = labels === null ? this.#ready.segments[segment.ordinal - this.#ready.first] : undefined;
+    if (ready !== undefined) return ready;
     const { id, elements } = segment;
     const rule = this.#rules.get(id);
-    const labels = this.#labels;
     if (labels !== null && rule !== undefined) labels[id] ??= rule.label;
     const out: ReadableSegment = {};
     const last = elements.length - 1;

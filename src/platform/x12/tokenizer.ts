@@ -1,5 +1,6 @@
 import type { FaultCode } from "./fault-codes.ts";
 import type { Separators, X12Document, X12Segment } from "./model.ts";
+import { segmentsOf } from "./tables/segments.ts";
 
 const LF = 10;
 const CR = 13;
@@ -123,10 +124,13 @@ export class Tokenizer {
     this.terminated = end !== -1;
     if (end === -1) end = this.#endOfText();
     this.position = this.terminated ? end + segment.length : text.length;
-    const id = text.slice(start, idEnd(text, start, end, element));
+    const idAt = idEnd(text, start, end, element);
+    const known = idAt - start > 3 ? undefined : SEGMENT_IDS.get(idCode(text, start, idAt));
+    const id = known ?? text.slice(start, idAt);
     if (end - start > this.#segmentCharactersMax) this.fault = { code: "segment_too_long", element: null };
     else if (end === start) this.fault = { code: "segment_empty", element: null };
-    else if (!isSegmentId(id)) this.fault = { code: "segment_id_invalid", element: null };
+    else if (known === undefined && !isSegmentId(id))
+      this.fault = { code: "segment_id_invalid", element: null };
     return new TextSegment(id, text, start, end, element, this.nextOrdinal());
   }
 
@@ -200,6 +204,18 @@ function idEnd(text: string, start: number, end: number, separator: string): num
   const found = text.slice(start, end).indexOf(separator);
   return found === -1 ? end : start + found;
 }
+
+/** The characters of an id of at most three as one number; the 1 in front tells how many they are. */
+function idCode(text: string, start: number, end: number): number {
+  let code = 1;
+  for (let at = start; at < end; at += 1) code = code * 65_536 + text.charCodeAt(at);
+  return code;
+}
+
+/** Ids of the tables by their numbers: one text for all segments of an id, whose place in other tables is found faster. */
+const SEGMENT_IDS: ReadonlyMap<number, string> = new Map(
+  [...segmentsOf("004010").keys()].filter(isSegmentId).map((id) => [idCode(id, 0, id.length), id]),
+);
 
 /** Two or three capital letters and digits, the first a letter. */
 export function isSegmentId(id: string): boolean {

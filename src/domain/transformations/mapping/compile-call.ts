@@ -100,35 +100,31 @@ function link(
   const path = compiled.find((arg) => arg.path !== undefined)?.path;
   const site = siteOf(place, path);
   const takesBlanks = called.blanks === "take";
-  const count = compiled.length;
-  const sources = compiled.map(({ evaluate }, index) => ({
-    evaluate,
-    parameter: parameters[index] as Parameter,
-    constant: constants[index],
-  }));
-  const [first] = sources;
-  const padding = Math.max(0, called.parameters.length - count);
+  // What each call begins with: the constants in their places, and `undefined` for what is left out.
+  const template: readonly unknown[] = Array.from(
+    { length: Math.max(compiled.length, called.parameters.length) },
+    (_, index) => constants[index],
+  );
+  const sources = compiled
+    .map(({ evaluate }, index) => ({ evaluate, index, parameter: parameters[index] as Parameter }))
+    .filter(({ index }) => constants[index] === undefined);
   const evaluate: Compiled["evaluate"] = (scope) => {
     const { run } = scope;
-    const args: unknown[] = [];
-    for (const source of sources) {
-      if (source.constant !== undefined) {
-        args.push(source.constant);
-        continue;
-      }
+    const args = template.slice();
+    for (let at = 0; at < sources.length; at++) {
+      const source = sources[at] as (typeof sources)[number];
       const value = source.evaluate(scope);
-      if (!takesBlanks && source === first && (value === undefined || value === null)) return value;
-      args.push(value);
+      if (!takesBlanks && source.index === 0 && (value === undefined || value === null)) return value;
+      args[source.index] = value;
     }
     run.site = site;
     run.spend(cost(args[0]));
-    for (let index = 0; index < count; index++) {
-      const source = sources[index] as (typeof sources)[number];
-      if (source.constant !== undefined) continue;
+    for (let at = 0; at < sources.length; at++) {
+      const { index, parameter } = sources[at] as (typeof sources)[number];
       const value = args[index];
-      args[index] = convert(value === null && !takesBlanks ? undefined : value, source.parameter, name);
+      if (typeof value === "string" && parameter.kind === "text" && parameter.oneOf === undefined) continue;
+      args[index] = convert(value === null && !takesBlanks ? undefined : value, parameter, name);
     }
-    for (let index = 0; index < padding; index++) args.push(undefined);
     const result = implementation(args, scope);
     run.site = undefined;
     return result;

@@ -1,3 +1,4 @@
+import { daysIn } from "../../../platform/x12/check-value.ts";
 import { ValueFault } from "./value-fault.ts";
 
 /** A calendar date, with a time of day or not, with an offset from UTC or not. */
@@ -9,7 +10,9 @@ export interface DateValue {
   hasTime: boolean;
 }
 
+const ZERO = 48;
 const MINUTE_MS = 60_000;
+const DAY_MS = 86_400_000;
 const ISO =
   /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s?(Z|[+-]\d{2}(?::?\d{2})?)?)?$/;
 
@@ -27,13 +30,19 @@ interface Fields {
 function toLocalMs(fields: Fields): number {
   const { year, month, day, hour, minute, second, millisecond } = fields;
   const isEndOfDay = hour === 24 && minute === 0 && second === 0 && millisecond === 0;
-  const date = new Date(0);
-  date.setUTCFullYear(year, month - 1, day);
-  const exists = date.getUTCMonth() === month - 1 && date.getUTCDate() === day;
+  const exists = month >= 1 && month <= 12 && day >= 1 && day <= daysIn(year, month);
   // A leap second is shown by few clocks and kept by none: it becomes the next second.
   if (!exists || (hour > 23 && !isEndOfDay) || minute > 59 || second > 60)
     throw new ValueFault("invalid_value", "no such date or time exists");
-  return date.getTime() + ((hour * 60 + minute) * 60 + second) * 1000 + millisecond;
+  return dayNumber(year, month, day) * DAY_MS + ((hour * 60 + minute) * 60 + second) * 1000 + millisecond;
+}
+
+/** Days since 1970 of a date of the Gregorian calendar, years 0 and later. A year that begins with March ends with its leap day. */
+function dayNumber(year: number, month: number, day: number): number {
+  const shifted = month > 2 ? year : year - 1;
+  const leapDays = Math.floor(shifted / 4) - Math.floor(shifted / 100) + Math.floor(shifted / 400);
+  const dayOfYear = Math.floor((153 * (month > 2 ? month - 3 : month + 9) + 2) / 5) + day - 1;
+  return shifted * 365 + leapDays + dayOfYear - 719_468;
 }
 
 function readOffset(text: string): number {
@@ -70,20 +79,40 @@ export function readIsoDate(text: string): DateValue {
 }
 
 const digits = (value: number, width: number): string => String(value).padStart(width, "0");
+const TWO_DIGITS = Array.from({ length: 100 }, (_, value) => digits(value, 2));
+
+/** Days whose text is kept: the dates of documents are near each other. */
+const DAY_TEXTS_MAX = 2_000;
+const dayTexts = new Map<number, string>();
+
+/** `2026-03-08` of days since 1970. */
+function dayText(day: number): string {
+  let text = dayTexts.get(day);
+  if (text !== undefined) return text;
+  text = new Date(day * DAY_MS).toISOString().slice(0, -14);
+  if (dayTexts.size >= DAY_TEXTS_MAX) dayTexts.clear();
+  dayTexts.set(day, text);
+  return text;
+}
 
 /** ISO 8601; a fraction of a second only where there is one, `Z` for UTC. */
 export function writeIsoDate({ localMs, offsetMs, hasTime }: DateValue): string {
-  const iso = new Date(localMs).toISOString();
-  if (!hasTime) return iso.slice(0, 10);
-  const time = iso.endsWith(".000Z") ? iso.slice(0, -5) : iso.slice(0, -1);
-  return offsetMs === undefined ? time : time + writeOffset(offsetMs, ":", "Z");
+  const day = Math.floor(localMs / DAY_MS);
+  const date = dayText(day);
+  if (!hasTime) return date;
+  const ms = localMs - day * DAY_MS;
+  const seconds = Math.floor(ms / 1000);
+  const minutes = Math.floor(seconds / 60);
+  const clock = `${TWO_DIGITS[Math.floor(minutes / 60)]}:${TWO_DIGITS[minutes % 60]}:${TWO_DIGITS[seconds % 60]}`;
+  const fraction = ms % 1000 === 0 ? "" : `.${digits(ms % 1000, 3)}`;
+  return `${date}T${clock}${fraction}${offsetMs === undefined ? "" : writeOffset(offsetMs, ":", "Z")}`;
 }
 
 function writeOffset(offsetMs: number, colon: string, utc: string): string {
   if (offsetMs === 0 && utc !== "") return utc;
   const minutes = Math.round(Math.abs(offsetMs) / MINUTE_MS);
   const sign = offsetMs < 0 ? "-" : "+";
-  return `${sign}${digits(Math.floor(minutes / 60), 2)}${colon}${digits(minutes % 60, 2)}`;
+  return `${sign}${TWO_DIGITS[Math.floor(minutes / 60)]}${colon}${TWO_DIGITS[minutes % 60]}`;
 }
 
 const MONTHS = "January February March April May June July August September October November December".split(
@@ -111,6 +140,8 @@ export interface DateFormat {
   readonly text: string;
   readonly tokens: readonly Token[];
   readonly hasTime: boolean;
+  /** Characters of every text in this format; undefined where they differ. */
+  readonly width: number | undefined;
 }
 
 /**
@@ -143,7 +174,15 @@ export function readDateFormat(text: string): DateFormat | string {
     }
   }
   if (!tokens.some(({ field }) => field !== "")) return "the format has no field";
-  return { text, tokens, hasTime: tokens.some(({ field }) => /^[Hhms]/.test(field)) };
+  return { text, tokens, hasTime: tokens.some(({ field }) => /^[Hhms]/.test(field)), width: widthOf(tokens) };
+}
+
+/** Fields of digits that are always as wide as their letters. */
+const FIXED_FIELD = /^(?:yyyy|yy|MM|dd|HH|hh|mm|ss|S+)$/;
+
+function widthOf(tokens: readonly Token[]): number | undefined {
+  if (tokens.some(({ field }) => field !== "" && !FIXED_FIELD.test(field))) return undefined;
+  return tokens.reduce((sum, { field, text }) => sum + field.length + text.length, 0);
 }
 
 /** The date in a format. @throws {ValueFault} where the format has an offset and the date none */
@@ -201,8 +240,9 @@ function writeField(field: string, clock: Date, date: DateValue): string {
  * @throws {ValueFault} for a date that the calendar does not have
  */
 export function readDate(text: string, format: DateFormat): DateValue | undefined {
+  if (format.width !== undefined && text.length !== format.width) return undefined;
   const reader = new FieldReader(text);
-  if (!format.tokens.every((token) => reader.read(token))) return undefined;
+  for (const token of format.tokens) if (!reader.read(token)) return undefined;
   return reader.isAtEnd ? reader.date(format.hasTime) : undefined;
 }
 
@@ -222,7 +262,7 @@ class FieldReader {
   }
 
   date(hasTime: boolean): DateValue {
-    const fields = { ...this.#fields };
+    const fields = this.#fields;
     if (this.#isAfternoon !== undefined) {
       if (fields.hour < 1 || fields.hour > 12)
         throw new ValueFault("invalid_value", "with AM and PM hours go from 1 to 12");
@@ -273,10 +313,16 @@ class FieldReader {
 
   #number(min: number, max: number, set: (value: number) => void): boolean {
     let end = this.#at;
-    while (end < this.#text.length && end - this.#at < max && /\d/.test(this.#text[end] ?? "")) end++;
+    let value = 0;
+    for (; end - this.#at < max; end++) {
+      const digit = this.#text.charCodeAt(end) - ZERO;
+      // Not a number past the end of the text.
+      if (!(digit >= 0 && digit <= 9)) break;
+      value = value * 10 + digit;
+    }
     if (end - this.#at < min) return false;
-    set(Number(this.#text.slice(this.#at, end)));
     this.#at = end;
+    set(value);
     return true;
   }
 

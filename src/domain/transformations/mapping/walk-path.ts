@@ -14,32 +14,11 @@ export type Evaluate = (scope: Scope) => unknown;
  * @throws (the closure) ValueFault `not_single` where a list of several stands in the way of a path for one value
  */
 export function compilePath(path: Path): Evaluate {
-  const names = plainNames(path);
-  if (names !== undefined) return compileNames(names);
-  const head = compileHead(path);
   const walk = compileSteps(path.steps);
-  if (walk === undefined) return head;
-  return path.head === "item" ? (scope) => walk(scope.item, scope) : (scope) => walk(head(scope), scope);
-}
-
-/** Names from the element down, if that is all that a path has, and none of them needs care. */
-function plainNames({ head, steps }: Path): string[] | undefined {
-  const names = steps.flatMap((step) => (step.kind === "name" && !isInherited(step.name) ? [step.name] : []));
-  const isPlain =
-    head === "item" && steps.length > 0 && names.length === steps.length && !names.includes("#text");
-  return isPlain ? names : undefined;
-}
-
-/** The most frequent paths, without a call for each step. */
-function compileNames(names: readonly string[]): Evaluate {
-  const [first = "", second = "", ...rest] = names;
-  if (names.length === 1) return (scope) => member(scope.item, first);
-  if (names.length === 2) return (scope) => member(member(scope.item, first), second);
-  return (scope) => {
-    let value = member(member(scope.item, first), second);
-    for (const name of rest) value = member(value, name);
-    return value;
-  };
+  if (walk === undefined) return compileHead(path);
+  if (path.head === "item") return (scope) => walk(scope.item, scope);
+  const head = compileHead(path);
+  return (scope) => walk(head(scope), scope);
 }
 
 function member(value: unknown, name: string): unknown {
@@ -82,22 +61,56 @@ export function isPlural(steps: readonly PathStep[]): boolean {
 }
 
 type Walk = (value: unknown, scope: Scope) => unknown;
+type Getter = (value: unknown) => unknown;
 
 function compileSteps(steps: readonly PathStep[]): Walk | undefined {
-  const names = steps.flatMap((step) => (step.kind === "name" ? [step.name] : []));
   if (steps.length === 0) return undefined;
-  if (names.length < steps.length) return compileGeneral(steps);
-  const getters = names.map(memberGetter);
-  const [first, second, third] = getters;
-  if (first === undefined) return undefined;
-  if (second === undefined) return first;
-  if (third === undefined) return (value) => second(first(value));
-  if (getters.length === 3) return (value) => third(second(first(value)));
+  const manyAt = steps.findIndex(isManyStep);
+  if (manyAt === -1) return compileSingles(steps);
+  const many = compileMany(steps.slice(manyAt));
+  if (manyAt === 0) return many;
+  const first = compileSingles(steps.slice(0, manyAt));
+  return (value, scope) => many(first(value), scope);
+}
+
+/** Steps that each lead from one value to at most one: no list is made on the way. */
+function compileSingles(steps: readonly PathStep[]): Getter {
+  if (!steps.every(isPlainStep)) {
+    const getters = steps.map((step) =>
+      step.kind === "name" ? memberGetter(step.name) : indexGetter((step as { index: number }).index),
+    );
+    return (value) => getters.reduce((at, getter) => getter(at), value);
+  }
+  const keys = steps.map((step) => (step.kind === "name" ? step.name : (step as { index: number }).index));
+  const [first, second] = keys;
+  // The most frequent ones, without a loop.
+  if (keys.length === 1 && typeof first === "string") return (value) => member(value, first);
+  if (keys.length === 2 && typeof first === "string" && typeof second === "string")
+    return (value) => member(member(value, first), second);
   return (value) => {
     let at = value;
-    for (const getter of getters) at = getter(at);
+    for (let index = 0; index < keys.length; index++) {
+      const key = keys[index] as string | number;
+      at = typeof key === "number" ? elementAt(at, key) : member(at, key);
+    }
     return at;
   };
+}
+
+/** Whether a step needs no care: a place of a list, or a name that no object has without holding it as a member. */
+function isPlainStep(step: PathStep): boolean {
+  return step.kind === "index" || (step.kind === "name" && step.name !== "#text" && !isInherited(step.name));
+}
+
+const indexGetter =
+  (index: number): Getter =>
+  (value) =>
+    elementAt(value, index);
+
+/** A place of a list; what is no list is a list of one. */
+function elementAt(value: unknown, index: number): unknown {
+  if (Array.isArray(value)) return value[index < 0 ? value.length + index : index];
+  return (index === 0 || index === -1) && value !== null ? value : undefined;
 }
 
 /** Names that an object has without holding them as members. */
@@ -105,7 +118,7 @@ const isInherited = (name: string): boolean =>
   name in Object.prototype || name in ExactNumber.prototype || name === "text";
 
 /** One member of an object. A list of one passes for its element; of several it is not clear which is meant. */
-function memberGetter(name: string): (value: unknown) => unknown {
+function memberGetter(name: string): Getter {
   if (name === "#text") return textGetter;
   if (isInherited(name)) {
     return (value) => {
@@ -131,25 +144,36 @@ function single(list: readonly unknown[], name: string): unknown {
 }
 
 /** One step from values found so far to the next ones. */
-type Advance = (values: readonly unknown[]) => unknown[];
+type Advance = (values: readonly unknown[]) => readonly unknown[];
 
-function compileGeneral(steps: readonly PathStep[]): Walk {
+/** Steps of which the first finds many. */
+function compileMany(steps: readonly PathStep[]): Walk {
   const isList = isPlural(steps);
-  let isMany = false;
-  const advances = steps.map((step, index): Advance => {
-    const isPick = step.kind === "index" && isManyStep(steps[index - 1]);
+  const [first, ...others] = steps;
+  const begin = compileBeginning(first as PathStep);
+  let isMany = true;
+  const advances = others.map((step, index): Advance => {
+    const isPick = step.kind === "index" && isManyStep(steps[index]);
     const advance = compileStep(step, isMany, isPick);
     isMany = isPick ? false : isMany || isManyStep(step);
     return advance;
   });
   return (value, scope) => {
-    let values: unknown[] = value === undefined ? [] : [value];
+    let values = begin(value);
+    scope.run.spend(2 + values.length);
     for (const advance of advances) {
-      scope.run.spend(1 + values.length);
       values = advance(values);
+      scope.run.spend(1 + values.length);
     }
     return isList ? values : values[0];
   };
+}
+
+/** All elements of one list, or those that match. */
+function compileBeginning(step: PathStep): (value: unknown) => readonly unknown[] {
+  if (step.kind !== "where") return toList;
+  const matches = compileTest(step);
+  return (value) => toList(value).filter(matches);
 }
 
 const isManyStep = (step: PathStep | undefined): boolean => step?.kind === "every" || step?.kind === "where";

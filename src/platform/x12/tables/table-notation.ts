@@ -39,6 +39,9 @@ export interface PlaceRule {
 export interface SyntaxNote {
   kind: "P" | "R" | "E" | "C" | "L";
   places: readonly number[];
+  /** The same as bits: bit n for element n; `first` is that of the first one. */
+  mask: number;
+  first: number;
 }
 
 export interface SegmentRule {
@@ -86,6 +89,8 @@ export function readSegments(
       const key = isComposite ? "" : `${id}${String(index + 1).padStart(2, "0")}`;
       return readPlace(place, key, elements, rules);
     });
+    // Relations between elements are judged by bits of one number.
+    if (read.length > 30) throw new Error(`Segment ${id} has more than 30 elements`);
     rules.set(id, {
       id,
       label: head.slice(space + 1),
@@ -121,8 +126,14 @@ function readPlace(
 }
 
 function readNote(text: string): SyntaxNote {
-  const places = text.slice(1).match(/../g) ?? [];
-  return { kind: text.charAt(0) as SyntaxNote["kind"], places: places.map(Number) };
+  const places = (text.slice(1).match(/../g) ?? []).map(Number);
+  const bits = places.map((place) => 1 << place);
+  return {
+    kind: text.charAt(0) as SyntaxNote["kind"],
+    places,
+    mask: bits.reduce((mask, bit) => mask | bit, 0),
+    first: bits[0] ?? 0,
+  };
 }
 
 function lines(text: string): string[] {

@@ -15,13 +15,16 @@ export function truthOf(value: unknown): boolean {
 
 /** Text, list or object without content. */
 export function isEmpty(value: unknown): boolean {
-  if (value === "") return true;
+  if (typeof value === "string") return value === "";
   if (Array.isArray(value)) return value.length === 0;
   return isDocumentObject(value) && Object.keys(value).length === 0;
 }
 
-const isEqual = (a: unknown, b: unknown): boolean =>
-  a === b || (a !== undefined && b !== undefined && keyOf(a) === keyOf(b));
+const isEqual = (a: unknown, b: unknown): boolean => {
+  if (a === b) return true;
+  if (a === undefined || b === undefined || (typeof a === "string" && typeof b === "string")) return false;
+  return keyOf(a) === keyOf(b);
+};
 
 const test = (summary: string, judge: (value: unknown) => boolean) => ({
   summary,

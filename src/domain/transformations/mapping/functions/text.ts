@@ -44,6 +44,19 @@ export function compilePattern(pattern: unknown): RE2JS {
   }
 }
 
+/**
+ * Patterns that mean the same to RE2 and to JavaScript and cannot go back on a choice: characters and classes of ASCII,
+ * each once. JavaScript's own engine searches them in a twentieth of RE2's time.
+ */
+const FIXED_PATTERN = /^\^?(?:[A-Za-z0-9 _@#,:;=<>!%&"'~/-]|\[[A-Za-z0-9 -]+\]|\\d){1,16}\$?$/;
+
+function compileTest(pattern: unknown): (value: string) => boolean {
+  const compiled = compilePattern(pattern);
+  if (!FIXED_PATTERN.test(pattern as string)) return (value) => compiled.matcher(value).find();
+  const native = new RegExp(pattern as string);
+  return (value) => native.test(value);
+}
+
 function searched(value: unknown): string {
   const found = value as string;
   if (found.length <= SEARCHED_MAX) return found;
@@ -70,11 +83,15 @@ function pad(args: readonly unknown[], isStart: boolean): string {
 
 const PAD = [text, required("width", "integer"), optional("filler", "text")];
 
+const SURROGATE = /[\ud800-\udfff]/;
+
 function slice(args: readonly unknown[]): string {
   const [value, start, length] = args as [string, number, number?];
-  const characters = Array.from(value);
+  // Without surrogate pairs a character is a unit of the text, and nothing has to be taken apart.
+  const characters = SURROGATE.test(value) ? Array.from(value) : value;
   const from = start < 0 ? Math.max(0, characters.length + start) : start;
-  return characters.slice(from, length === undefined ? undefined : from + Math.max(0, length)).join("");
+  const part = characters.slice(from, length === undefined ? undefined : from + Math.max(0, length));
+  return typeof part === "string" ? part : part.join("");
 }
 
 const words = (value: string): string =>
@@ -147,8 +164,8 @@ export const TEXT_FUNCTIONS: MappingFunctions = {
     summary: "Whether a regular expression (RE2) occurs in it",
     parameters: [text, constant("pattern", "text")],
     make: (constants) => {
-      const pattern = compilePattern(constants[1]);
-      return (args) => pattern.matcher(searched(args[0])).find();
+      const test = compileTest(constants[1]);
+      return (args) => test(searched(args[0]));
     },
   },
   split: {
