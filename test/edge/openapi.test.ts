@@ -222,7 +222,7 @@ describe("every guarded route", () => {
       const list = await send(method, path, fixture, theirs.fullKey);
       expect({ name, leaks: list.text.includes(mine.id) }).toEqual({ name, leaks: false });
     }
-  });
+  }, 30_000);
 });
 
 describe("every public route", () => {

@@ -99,6 +99,8 @@ describe("AddressPolicy.checkUrl()", () => {
     ["https://example.com\\@127.0.0.1/", "taken"],
     ["https://example.com/#part", "url_invalid"],
     ["//example.com/", "url_invalid"],
+    ["https://example.com/\r\nX-Injected: 1", "url_invalid"],
+    ["https://exam\tple.com/", "url_invalid"],
     ["/hook", "url_invalid"],
     ["", "url_invalid"],
     ["https://", "url_invalid"],

@@ -146,6 +146,10 @@ export function addressPolicyOf(config: Pick<Config, "egressAllowCidrs" | "egres
 function parseTarget(text: string): Target | Refusal {
   const invalid: Refusal = { code: "url_invalid", message: "The address must be an absolute URL" };
   if (text.length > URL_LENGTH_MAX || !URL.canParse(text)) return invalid;
+  // The parser drops line breaks and tabs and encodes the rest: what is stored and shown would not be what is called.
+  if (/\p{Cc}/u.test(text)) {
+    return { code: "url_invalid", message: "The address must not contain control characters" };
+  }
   const url = new URL(text);
   if (url.protocol !== "https:" && url.protocol !== "http:") {
     return { code: "url_scheme", message: "The address must start with https:// or http://" };
