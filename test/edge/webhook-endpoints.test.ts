@@ -85,6 +85,23 @@ describe("POST /api/v1/webhooks/endpoints", () => {
     expect((answer.json["errors"] as { path: string }[])[0]!.path).toMatch(/^\//);
   });
 
+  test.each<[object, string, string]>([
+    [{ eventIdSource: { header: "x id" } }, "/eventIdSource/header", "match"],
+    [{ eventTypeSource: { header: "é" } }, "/eventTypeSource/header", "match"],
+    [{ eventIdSource: { pointer: "id" } }, "/eventIdSource/pointer", "match"],
+    [{ eventIdSource: { pointer: "/a~2" } }, "/eventIdSource/pointer", "match"],
+    [{ eventIdSource: { body: "md5" } }, "/eventIdSource/body", "sha256"],
+    [{ eventIdSource: {} }, "/eventIdSource", "{ header }, { pointer }, { body }, null"],
+    [{ rateLimit: { limit: 0, windowSeconds: 1 } }, "/rateLimit/limit", "greater or equal to 1"],
+    [{ rateLimit: { limit: 1 } }, "/rateLimit/windowSeconds", "is missing"],
+    [{ rateLimit: { limit: 1, windowSeconds: 1, more: 1 } }, "/rateLimit/more", "Unexpected property"],
+  ])("says of %j what is wrong, at its place", async (fields, path, words) => {
+    const { status, json } = await create({ handlerType: "CUSTOM", ...fields });
+    const [first] = json["errors"] as { path: string; message: string }[];
+    expect([status, first!.path]).toEqual([422, path]);
+    expect(first!.message).toContain(words);
+  });
+
   test("makes one endpoint for one Idempotency-Key", async () => {
     const other = await hub.newTenant();
     const request = {

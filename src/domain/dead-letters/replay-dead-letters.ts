@@ -22,7 +22,7 @@ export async function replayDeadLetters(
 ): Promise<ReplayedDeadLetters> {
   requireScope(ctx, "webhooks:write");
   const { endpointId, reasonCode, eventType } = input.filter;
-  const range = { endpointId, reasonCode, eventType, ...readTimes(input.filter) };
+  const range = { endpointId, reasonCode, eventType, ...readTimes(input.filter, "/filter/") };
   const total = { replayed: 0, skipped: 0 };
   let beforeId: string | undefined;
   for (let batch = 0; batch < BATCHES_MAX; batch++) {

@@ -1,17 +1,23 @@
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import { JSON_POINTER } from "./schemes/json-ranges.ts";
 
 const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 
+/** A field name (RFC 9110 section 5.1): any other is no header, and asking for it is an error. */
+const HEADER_NAME = "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$";
+
+const FromHeader = Type.Object(
+  { header: Type.String({ pattern: HEADER_NAME, description: "Name of a header." }) },
+  { additionalProperties: false },
+);
+const FromPointer = Type.Object(
+  { pointer: Type.String({ pattern: JSON_POINTER, maxLength: 500, description: "Into the body." }) },
+  { additionalProperties: false },
+);
+
 /** Where an event's id or type stands: a header, a JSON pointer (RFC 6901) into the body, or the body's own hash. */
 export const EventIdSource = Type.Union(
-  [
-    Type.Object({ header: Type.String({ minLength: 1, maxLength: 100 }) }, { additionalProperties: false }),
-    Type.Object(
-      { pointer: Type.String({ pattern: "^(/[^/]*)+$", maxLength: 500 }) },
-      { additionalProperties: false },
-    ),
-    Type.Object({ body: Type.Literal("sha256") }, { additionalProperties: false }),
-  ],
+  [FromHeader, FromPointer, Type.Object({ body: Type.Literal("sha256") }, { additionalProperties: false })],
   {
     description:
       "Where the event id stands; left out: the scheme's own place, else a hash of the body for 300 s.",
@@ -19,16 +25,9 @@ export const EventIdSource = Type.Union(
 );
 export type EventIdSource = Static<typeof EventIdSource>;
 
-export const EventTypeSource = Type.Union(
-  [
-    Type.Object({ header: Type.String({ minLength: 1, maxLength: 100 }) }, { additionalProperties: false }),
-    Type.Object(
-      { pointer: Type.String({ pattern: "^(/[^/]*)+$", maxLength: 500 }) },
-      { additionalProperties: false },
-    ),
-  ],
-  { description: "Where the event type stands; left out: the scheme's own place." },
-);
+export const EventTypeSource = Type.Union([FromHeader, FromPointer], {
+  description: "Where the event type stands; left out: the scheme's own place.",
+});
 export type EventTypeSource = Static<typeof EventTypeSource>;
 
 export const EndpointRateLimit = Type.Object(
@@ -77,7 +76,7 @@ const settings = {
     maxLength: 50,
     description: "How requests are signed; `hmac` when left out.",
   }),
-  signatureHeader: Nullable(Type.String({ pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$" })),
+  signatureHeader: Nullable(Type.String({ pattern: HEADER_NAME })),
   signatureAlgorithm: Nullable(Type.String({ minLength: 1, maxLength: 50 })),
   signatureSettings: Nullable(
     Type.Record(Type.String(), Type.Unknown(), { description: "Further settings of the scheme." }),

@@ -72,12 +72,15 @@ function validationVerdict(error: ValidationError, url: string): Verdict {
   if (error.type === "response") return { code: "internal", ours: true };
   // An id that is no UUID names nothing, exactly like a UUID that names nothing.
   if (error.type === "params") return { code: "not_found" };
+  // So does a number in the path that is out of its range; the framework tells of it as of one in the query.
+  if (error.type === "property" && !url.includes("?")) return { code: "not_found" };
   const inBody = error.type === "body";
   const errors = new Map<string, string>();
   for (const fault of error.all) {
     if (!("path" in fault)) continue;
-    const path = inBody ? fault.path : fault.path.replace(/^\//, "") || parameterOf(url, fault.value);
-    if (!errors.has(path)) errors.set(path, messageOf(fault));
+    const { below, message } = wordsOf(fault);
+    const path = inBody ? fault.path + below : fault.path.replace(/^\//, "") || parameterOf(url, fault.value);
+    if (!errors.has(path)) errors.set(path, message);
     if (errors.size === FIELD_ERRORS_MAX) break;
   }
   return { code: "invalid_input", errors: [...errors].map(([path, message]) => ({ path, message })) };
@@ -92,25 +95,46 @@ function parameterOf(url: string, value: unknown): string {
   return names.length === 1 ? names[0]! : "";
 }
 
-/** A fault in words. Never with the value: it may be a secret in the wrong place. */
-function messageOf(fault: {
+interface Fault {
   message: string;
   type?: ValueErrorType;
   schema?: TSchema;
   value?: unknown;
-}): string {
-  if (fault.type === ValueErrorType.ObjectRequiredProperty) return "is missing";
+}
+
+/**
+ * A fault in words. Never with the value: it may be a secret in the wrong place.
+ *
+ * @returns the words, and where below the fault's own path they belong
+ */
+function wordsOf(fault: Fault): { below: string; message: string } {
+  if (fault.type === ValueErrorType.ObjectRequiredProperty) return { below: "", message: "is missing" };
   const members = fault.schema === undefined ? [] : membersOf(fault.schema);
-  if (members.length < 2) return fault.message;
-  const meant = members.filter((member) => isMeant(member, fault.value));
+  if (members.length < 2) return { below: "", message: fault.message };
+  const meant = meantMembers(members, fault.value);
   // "null or an integer up to 10" of 11: the number is too large, and not of the wrong kind.
-  if (meant.length === 1) return Value.Errors(meant[0]!, fault.value).First()?.message ?? fault.message;
-  const forms = members.map((member) =>
-    "const" in member ? JSON.stringify(member["const"]) : String(member.type),
-  );
+  const inner = meant.length === 1 ? Value.Errors(meant[0]!, fault.value).First() : undefined;
+  if (inner !== undefined) return { below: inner.path, message: wordsOf(inner).message };
+  const forms = members.map(formOf);
   // The query's "numeric text or number" is a number to its reader.
   const isNumber = forms.includes("integer") || forms.includes("number");
-  return isNumber ? "Expected number" : `Expected one of: ${[...new Set(forms)].join(", ")}`;
+  const message = isNumber ? "Expected number" : `Expected one of: ${[...new Set(forms)].join(", ")}`;
+  return { below: "", message };
+}
+
+/** A member of a union as its reader may write it; of an object the fields that it needs. */
+function formOf(member: TSchema): string {
+  if ("const" in member) return JSON.stringify(member["const"]);
+  const needed = member.type === "object" ? ((member["required"] as string[] | undefined) ?? []) : [];
+  return needed.length === 0 ? String(member.type) : `{ ${needed.join(", ")} }`;
+}
+
+/** The members of a union that a value was meant for: those of its kind, and of several objects the one with its fields. */
+function meantMembers(members: readonly TSchema[], value: unknown): TSchema[] {
+  const ofKind = members.filter((member) => isMeant(member, value));
+  if (ofKind.length < 2 || typeof value !== "object" || value === null) return ofKind;
+  const fields = Object.keys(value);
+  return ofKind.filter((member) => fields.some((field) => Object.hasOwn(member["properties"] ?? {}, field)));
 }
 
 /** What a union takes, also through unions within it; the schema itself when it is none. */

@@ -4,6 +4,9 @@ export interface TextRange {
   end: number;
 }
 
+/** A JSON pointer below the whole document (RFC 6901 section 3): a tilde stands only in `~0` and `~1`. */
+export const JSON_POINTER = "^(/([^/~]|~[01])*)+$";
+
 /** The reference tokens of a JSON pointer (RFC 6901); the empty pointer is the whole document. */
 export function pointerTokens(pointer: string): string[] {
   if (pointer === "") return [];

@@ -1,5 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import type { Scheme, SchemeSettings, SettingFault, TokenPlace } from "./scheme.ts";
+import { JSON_POINTER } from "./json-ranges.ts";
 import { XML_PATH } from "./xml-ranges.ts";
 
 const TOKEN_HEADER_DEFAULT = "x-webhook-token";
@@ -18,7 +19,7 @@ const TokenSettings = Type.Object(
     ),
     pointer: Type.Optional(
       Type.String({
-        pattern: "^(/[^/]*)+$",
+        pattern: JSON_POINTER,
         maxLength: 500,
         description: "JSON pointer (RFC 6901) into the body.",
       }),
