@@ -10,6 +10,8 @@ export interface CallerPlan {
   load?: { calls: AdmissionCall[]; inFlight: number; durationMs: number };
   /** Asks for these at once; what finds no place asks again after `retryAfterMs`, up to `retryForMs`. */
   burst?: { calls: AdmissionCall[]; retryForMs: number };
+  /** LIST to which the time of each admission goes at once, so that it is known also when the process is killed. */
+  seenKey?: string;
 }
 
 /** One call's way, as the process prints it at its end. */
@@ -40,6 +42,7 @@ if (import.meta.main) {
     for (let asked = 1; ; asked++) {
       const result = await admission.admit({ ...call, callId: newId() });
       if (result.kind === "go") {
+        if (plan.seenKey !== undefined) await runtime.redis.rpush(plan.seenKey, result.lease.admittedAtMs);
         reports.push({ integrationId, priority, asked, admittedAtMs: result.lease.admittedAtMs });
         await admission.finish(result.lease, { outcome: "success" });
         return;

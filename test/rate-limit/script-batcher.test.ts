@@ -12,6 +12,7 @@ local function admit(keys, args)
   return { 'ok', args[1], redis.call('INCR', keys[1]) }
 end
 local function finish(keys) return { 'count', redis.call('GET', keys[1]) } end
+local function block() return { 'none' } end
 `;
 
 beforeAll(async () => {

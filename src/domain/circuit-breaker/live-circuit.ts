@@ -1,4 +1,4 @@
-import { admissionKeys } from "../../platform/redis/keys.ts";
+import { ADMISSION_WAKE_PREFIX, admissionKeys } from "../../platform/redis/keys.ts";
 import { bindScript, type RedisClient } from "../../platform/redis/script.ts";
 import { volatileRuntime } from "../../platform/redis/volatile.ts";
 import type { Runtime } from "../../platform/runtime.ts";
@@ -26,7 +26,8 @@ export async function liveCircuit(
     bound.set(redis, (force = bindScript(redis, { name: "hubCircuitForce", lua: forceLua })));
   let reply: string[];
   try {
-    reply = (await force([admissionKeys(scope).state], [state])) as string[];
+    const keys = admissionKeys(scope);
+    reply = (await force([keys.state, keys.blocks], [state, ADMISSION_WAKE_PREFIX])) as string[];
   } catch (error) {
     runtime.log.warn({ err: error }, "circuit was not read");
     throw new HubError("unavailable", "The circuit cannot be read at the moment.", { retryAfterSeconds: 1 });

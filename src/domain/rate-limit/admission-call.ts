@@ -70,11 +70,27 @@ export interface CircuitReading {
   changedAtMs: number;
 }
 
+/** Calls that a process may let out by itself; times in ms of Redis' clock. */
+export interface AdmissionBlock {
+  calls: number;
+  givenAtMs: number;
+  /** Until then they may go, and at that time all of them are counted. */
+  endsAtMs: number;
+  circuit: CircuitReading;
+  /** Units of each quota: free, and ever taken, before the first of them. */
+  free: readonly number[];
+  taken: readonly number[];
+}
+
 /** What a call holds from its admission to its end. */
 export interface AdmissionLease {
   call: AdmissionCall;
   /** In ms of Redis' clock. */
   admittedAtMs: number;
+  /** When its units are counted: at its admission, or at the end of the block that admitted it. */
+  countedAtMs: number;
+  /** By which it was admitted, as long as Redis does not know that it is under way. */
+  block?: AdmissionBlock | undefined;
   /** Units ever taken of each quota, this call's included: what an answer can know of. */
   takenUnits: readonly number[];
 }

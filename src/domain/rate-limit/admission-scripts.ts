@@ -2,7 +2,9 @@ import { admissionKeys, ADMISSION_WAKE_PREFIX, quotaKey } from "../../platform/r
 import { bindScript, type RedisClient } from "../../platform/redis/script.ts";
 import admitLua from "./admit.lua" with { type: "text" };
 import batchLua from "./batch.lua" with { type: "text" };
+import blockLua from "./block.lua" with { type: "text" };
 import type {
+  AdmissionBlock,
   AdmissionCall,
   AdmissionLease,
   AdmissionScope,
@@ -24,6 +26,7 @@ type BoundScript = (keys: readonly string[], args: readonly (string | number)[])
 export interface AdmissionScripts {
   admit: BoundScript;
   finish: BoundScript;
+  block: BoundScript;
   leave: BoundScript;
   renew: BoundScript;
   look: BoundScript;
@@ -37,11 +40,12 @@ export function admissionScripts(client: RedisClient): AdmissionScripts {
     `local function ${name}(KEYS, ARGV)\n${turnsLua}\n${lua}\nend\n`;
   const batcher = new ScriptBatcher(client, {
     name: "hubAdmissionBatch",
-    lua: `${quotasLua}\n${verb("admit", admitLua)}${verb("finish", finishLua)}${batchLua}`,
+    lua: `${quotasLua}\n${verb("admit", admitLua)}${verb("finish", finishLua)}${verb("block", blockLua)}${batchLua}`,
   });
   return {
     admit: (keys, args) => batcher.ask("a", keys, args),
     finish: (keys, args) => batcher.ask("f", keys, args),
+    block: (keys, args) => batcher.ask("b", keys, args),
     leave: bind("hubAdmissionLeave", leaveLua),
     renew: bind("hubAdmissionRenew", renewLua),
     look: bind("hubAdmissionLook", lookLua),
@@ -58,7 +62,7 @@ const isShared = (call: Pick<AdmissionCall, "quotas" | "sharedConcurrency">): bo
   call.sharedConcurrency !== undefined || call.quotas.some(({ scope }) => scope === "provider");
 const flag = (value: boolean): string => (value ? "1" : "");
 
-/** KEYS 1 to 8 of every script. */
+/** KEYS 1 to 9 of every script. */
 export function scopeKeys(scope: AdmissionScope): string[] {
   return Object.values(admissionKeys(scope));
 }
@@ -124,7 +128,7 @@ export function admitArguments(
 
 /** KEYS and ARGV of `finish`; of the quotas only those that it changes. */
 export function finishParts(
-  { call, admittedAtMs, takenUnits }: AdmissionLease,
+  { call, countedAtMs, block, takenUnits }: AdmissionLease,
   end: { member: string; result: CallResult; nowMs: number },
 ): { keys: readonly string[]; args: (string | number)[] } {
   const { result } = end;
@@ -137,7 +141,7 @@ export function finishParts(
     end.member,
     result.outcome,
     flag(isUnsent),
-    admittedAtMs,
+    countedAtMs,
     call.circuit.failureThreshold,
     call.circuit.successThreshold,
     whole(result.retryAfterMs ?? 0, REPORT_MAX_MS),
@@ -145,6 +149,7 @@ export function finishParts(
     flag(call.sharedConcurrency !== undefined),
     flag(isShared(call)),
     ADMISSION_WAKE_PREFIX,
+    flag(block !== undefined),
     ...quotas.flatMap((quota) => {
       const { limit, remaining, resetAtMs } = reports.get(quota.name) ?? { quota: quota.name };
       const resetMs = resetAtMs === undefined ? undefined : resetAtMs - end.nowMs;
@@ -163,10 +168,61 @@ export function finishParts(
   };
 }
 
+/** What a process tells when it asks for a block. */
+export interface BlockAsk {
+  /** Number among those of the process. */
+  source: number;
+  /** 0 when it only tells of the last one. */
+  calls: number;
+  callsMin: number;
+  lifeMs: number;
+  /** Calls of its former blocks under way. */
+  running: number;
+  successAgeMs: number | undefined;
+  /** Calls of former blocks that did not go out. */
+  unused: readonly { countedAtMs: number; calls: number }[];
+}
+
+/** ARGV of `block`. */
+export function blockArguments(
+  ask: BlockAsk,
+  { process, quotas }: { process: string; quotas: readonly Quota[] },
+): (string | number)[] {
+  return [
+    `${process}/${ask.source}`,
+    ask.calls,
+    ask.callsMin,
+    ask.lifeMs,
+    ask.running,
+    ask.successAgeMs === undefined ? "" : Math.ceil(ask.successAgeMs),
+    ask.unused.length,
+    ...ask.unused.flatMap(({ countedAtMs, calls }) => [countedAtMs, calls]),
+    ...quotas.flatMap(quotaArguments),
+  ];
+}
+
 /** ARGV of `leave`. */
 export function leaveArguments(call: AdmissionCall, member: string): (string | number)[] {
   return [member, call.integrationId, flag(isShared(call)), ADMISSION_WAKE_PREFIX];
 }
+
+/** Reads what `block` answers. */
+export function readBlock(reply: BlockReply): AdmissionBlock | undefined {
+  if (reply[0] === "none") return undefined;
+  const [, givenAtMs, endsAtMs, calls, circuit, ...units] = reply;
+  return {
+    calls,
+    givenAtMs,
+    endsAtMs,
+    circuit: readCircuit(circuit).circuit,
+    free: units.filter((_units, index) => index % 2 === 0),
+    taken: units.filter((_units, index) => index % 2 === 1),
+  };
+}
+
+export type BlockReply =
+  | [kind: "block", time: number, end: number, calls: number, circuit: CircuitReply, ...units: number[]]
+  | [kind: "none"];
 
 /** ARGV of `renew`. */
 export function renewArguments(

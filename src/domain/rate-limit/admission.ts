@@ -7,6 +7,7 @@ import { volatileRuntime } from "../../platform/redis/volatile.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import { newId } from "../../platform/uuid.ts";
 import type {
+  AdmissionBlock,
   AdmissionCall,
   AdmissionLease,
   AdmissionScope,
@@ -21,15 +22,20 @@ import {
   admissionScripts,
   type AdmissionScripts,
   admitArguments,
+  blockArguments,
+  type BlockAsk,
+  type BlockReply,
   callKeys,
   type CircuitReply,
   finishParts,
   leaveArguments,
   quotaArguments,
+  readBlock,
   readCircuit,
   renewArguments,
   scopeKeys,
 } from "./admission-scripts.ts";
+import { CallBlocks } from "./call-blocks.ts";
 import { Waiter } from "./waiter.ts";
 
 /** Longest wait of a call that names none. */
@@ -65,6 +71,7 @@ export interface LimitsReading {
 /**
  * The door of one process to all outside systems: one script admits each call, and what must wait waits here. Who may
  * go, and when, is decided by Redis' clock and for all processes together; a process keeps only its own calls' timers.
+ * Where nothing could stop a call, a process is given many of them at once (`CallBlocks`).
  * Without Redis nothing goes out: an uncounted call could exceed a limit.
  */
 export class Admission {
@@ -75,6 +82,7 @@ export class Admission {
   readonly #id = newId();
   readonly #waiters = new Map<string, Waiter>();
   readonly #leases = new Map<string, AdmissionLease>();
+  readonly #blocks: CallBlocks;
   #opening: Promise<void> | undefined;
 
   constructor(runtime: Runtime, listener: AdmissionListener) {
@@ -82,9 +90,16 @@ export class Admission {
     this.#listener = listener;
     this.#redis = this.#runtime.openRedis("ingest");
     this.#scripts = admissionScripts(this.#redis);
-    const renewing = setInterval(() => void this.#renew(), LEASE_MS / 3);
+    this.#blocks = new CallBlocks({
+      ask: (call, ask) => this.#askBlock(call, ask),
+      list: (leases) => void this.#renew(leases),
+    });
+    const renewing = setInterval(() => void this.#renewAll(), LEASE_MS / 3);
     renewing.unref();
-    runtime.shutdown.add("admission", () => clearInterval(renewing));
+    runtime.shutdown.add("admission", async () => {
+      clearInterval(renewing);
+      await this.#blocks.endAll();
+    });
   }
 
   /** Calls of this process that wait for their turn. */
@@ -99,6 +114,12 @@ export class Admission {
    * @throws HubError `unavailable` (503) without Redis
    */
   async admit(call: AdmissionCall, signal?: AbortSignal): Promise<Admitted | Refused> {
+    const advance = signal?.aborted === true ? undefined : this.#blocks.take(call);
+    if (advance !== undefined) {
+      this.#leases.set(call.callId, advance.lease);
+      this.#listener.onAdmitted(call, false);
+      return advance;
+    }
     await this.#open();
     const startedMs = performance.now();
     const patienceMs = Math.min(call.queueTimeoutMs ?? QUEUE_TIMEOUT_MS, call.deadlineMs);
@@ -138,6 +159,9 @@ export class Admission {
   async finish(lease: AdmissionLease, result: CallResult): Promise<CircuitReading | undefined> {
     const { call } = lease;
     this.#leases.delete(call.callId);
+    const mustTell = lease.block === undefined || this.#blocks.finish(lease, result);
+    this.#blocks.hear(call, result);
+    if (!mustTell) return lease.block?.circuit;
     const nowMs = this.#runtime.clock.nowMs();
     const { keys, args } = finishParts(lease, { member: this.#member(call), result, nowMs });
     try {
@@ -180,7 +204,8 @@ export class Admission {
   #admitted(call: AdmissionCall, reply: Extract<Reply, ["go", ...unknown[]]>, queuedMs: number): Admitted {
     const [, time, isProbe, circuit, ...units] = reply;
     const takenUnits = call.quotas.map((_quota, index) => Number(units[index * 2 + 1]));
-    const lease = { call, admittedAtMs: Number(time), takenUnits };
+    const atMs = Number(time);
+    const lease: AdmissionLease = { call, admittedAtMs: atMs, countedAtMs: atMs, takenUnits };
     this.#leases.set(call.callId, lease);
     this.#listener.onAdmitted(call, queuedMs > 0);
     return {
@@ -222,21 +247,39 @@ export class Admission {
     await this.#scripts.leave(scopeKeys(call), leaveArguments(call, this.#member(call)));
   }
 
+  async #askBlock(call: AdmissionCall, ask: BlockAsk): Promise<AdmissionBlock | undefined> {
+    try {
+      const reply = await this.#scripts.block(
+        callKeys(call),
+        blockArguments(ask, { process: this.#id, quotas: call.quotas }),
+      );
+      return readBlock(reply as BlockReply);
+    } catch (error) {
+      this.#runtime.log.warn({ err: error }, "no calls were admitted in advance");
+      return undefined;
+    }
+  }
+
+  /** Those of a block that are still under way get a place of their own by it. */
+  #renewAll(): Promise<void> {
+    const leases = [...this.#leases.values()];
+    const known = leases.filter(({ block }) => block === undefined);
+    this.#blocks.list(leases.filter(({ block }) => block !== undefined));
+    return this.#renew(known);
+  }
+
   /** Calls of one integration in one script each; what is not renewed in time no longer counts. */
-  async #renew(): Promise<void> {
-    const groups = Map.groupBy(
-      this.#leases.values(),
-      ({ call }) => `${call.integrationId}/${call.route ?? ""}`,
-    );
-    for (const leases of groups.values()) {
+  async #renew(all: readonly AdmissionLease[]): Promise<void> {
+    const groups = Map.groupBy(all, ({ call }) => `${call.integrationId}/${call.route ?? ""}`);
+    // All at once: a call that ends meanwhile must end behind its renewal.
+    const renewed = [...groups.values()].map((leases) => {
       const { call } = leases[0]!;
       const members = leases.map((lease) => this.#member(lease.call));
-      try {
-        await this.#scripts.renew(scopeKeys(call), renewArguments(call, LEASE_MS, members));
-      } catch (error) {
-        this.#runtime.log.warn({ err: error }, "leases of calls were not renewed");
-      }
-    }
+      return this.#scripts.renew(scopeKeys(call), renewArguments(call, LEASE_MS, members));
+    });
+    for (const result of await Promise.allSettled(renewed))
+      if (result.status === "rejected")
+        this.#runtime.log.warn({ err: result.reason }, "leases of calls were not renewed");
   }
 
   #member(call: AdmissionCall): string {
@@ -254,7 +297,10 @@ export class Admission {
   async #connect(): Promise<void> {
     await untilReady(this.#redis, READY_TIMEOUT_MS);
     await subscribe(this.#runtime, ADMISSION_WAKE_PREFIX + this.#id, {
-      onMessage: (callId) => this.#waiters.get(callId)?.wake(),
+      onMessage: (message) => {
+        this.#waiters.get(message)?.wake();
+        this.#blocks.end(message);
+      },
       onGap: () => {
         for (const waiter of this.#waiters.values()) waiter.wake();
       },

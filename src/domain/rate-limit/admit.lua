@@ -1,7 +1,7 @@
 -- Purpose: admits one call, gives it a place in the queue, or refuses it: circuit, all quotas, concurrency and order.
 -- Guarantee: nothing is written before every check has passed; a repetition of an admitted call is admitted again without
 --   being counted twice. Stands behind quotas.lua and turns.lua.
--- KEYS: 1-8 as in turns.lua, then one key for each quota.
+-- KEYS: 1-9 as in turns.lua, then one key for each quota.
 -- ARGV: 1 member, 2 integration, 3 class (0 high, 1 normal, 2 low), 4 arrival ("" on the first ask), 5 lease in ms,
 --   6 places, 7 ms that the caller still waits, 8 circuit timeout in ms, 9 concurrency (0: no limit), 10 shared
 --   concurrency (0: no limit), 11 "1" when anything is shared, 12 wake channel, then for each quota: name, "s" when it is
@@ -18,10 +18,10 @@ local circuitMs, concurrency, sharedConcurrency = tonumber(ARGV[8]), tonumber(AR
 local isShared, channel = ARGV[11] == '1', ARGV[12]
 
 local quotas = {}
-for i = 0, #KEYS - 9 do
+for i = 0, #KEYS - 10 do
   local at = 13 + i * 5
   quotas[i + 1] = {
-    key = KEYS[9 + i], name = ARGV[at],
+    key = KEYS[10 + i], name = ARGV[at],
     isShared = ARGV[at + 1] == 's', state = ARGV[at + 1] == 's' and SHARED or STATE,
     limit = tonumber(ARGV[at + 2]), window = tonumber(ARGV[at + 3]), weight = tonumber(ARGV[at + 4])
   }

@@ -1,6 +1,6 @@
 -- Purpose: gives a place in the queue up, and lets the next one know when it was the first.
 -- Guarantee: a place that is not there changes nothing. Stands behind quotas.lua and turns.lua.
--- KEYS: 1-8 as in turns.lua.
+-- KEYS: 1-9 as in turns.lua.
 -- ARGV: 1 member, 2 integration, 3 "1" when anything is shared, 4 wake channel.
 -- Output: nothing.
 

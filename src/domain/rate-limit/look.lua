@@ -1,19 +1,24 @@
 -- Purpose: shows what an integration has left, without taking any of it.
 -- Guarantee: no call is admitted or held up by looking. Stands behind quotas.lua and turns.lua.
--- KEYS: 1-8 as in turns.lua, then one key for each quota.
+-- KEYS: 1-9 as in turns.lua, then one key for each quota.
 -- ARGV: for each quota: name, "s" when it is shared, limit, window in ms, weight (not used).
 -- Output: {calls waiting, calls under way, ms for which the provider wants no call, then for each quota: limit, free units,
 --   ms until one unit is free}.
 
 local held = tonumber(redis.call('HGET', STATE, 'h') or 0)
+local underWay = redis.call('ZCOUNT', FLIGHT, '(' .. text(now), '+inf')
+for _, block in ipairs(redis.call('HVALS', BLOCKS)) do
+  local ends, running = string.match(block, '^(%d+) (%d+)$')
+  if tonumber(ends) > now then underWay = underWay + tonumber(running) end
+end
 local reply = {
-  text(redis.call('ZCARD', QUEUE)), text(redis.call('ZCOUNT', FLIGHT, '(' .. text(now), '+inf')),
+  text(redis.call('ZCARD', QUEUE)), text(underWay),
   text(math.max(0, held - now))
 }
-for i = 0, #KEYS - 9 do
+for i = 0, #KEYS - 10 do
   local at = 1 + i * 5
   local quota = {
-    key = KEYS[9 + i], name = ARGV[at], state = ARGV[at + 1] == 's' and SHARED or STATE,
+    key = KEYS[10 + i], name = ARGV[at], state = ARGV[at + 1] == 's' and SHARED or STATE,
     limit = tonumber(ARGV[at + 2]), window = tonumber(ARGV[at + 3]), weight = 0
   }
   openQuotas({ quota }, STATE, SHARED)

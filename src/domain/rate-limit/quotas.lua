@@ -8,6 +8,8 @@
 -- Output: functions.
 
 local SLACK_MS, LOG_LIMIT_MAX, SUB_WINDOWS = 25, 1000, 60
+-- Units of a block are counted so far ahead at most; see block.lua.
+local AHEAD_MS = 50
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
@@ -87,7 +89,7 @@ local function readSubWindows(quota)
   quota.used, quota.oldest, quota.inCurrent = tonumber(kept[1] or 0), tonumber(kept[2] or oldest), tonumber(kept[3] or 0)
   quota.mustRenew = quota.inCurrent == 0
   if quota.oldest >= oldest then return end
-  if oldest - quota.oldest > SUB_WINDOWS + 2 then
+  if oldest - quota.oldest > SUB_WINDOWS + 2 + math.ceil((AHEAD_MS + SLACK_MS) / quota.width) then
     redis.call('DEL', quota.key)
     quota.used = 0
   else
@@ -176,19 +178,32 @@ local function takeAll(quotas, state)
   if #fields > 0 then redis.call('HSET', state, unpack(fields)) end
 end
 
--- Of a call that was admitted and never sent.
-local function giveBack(quota, admitted)
-  if quota.weight <= 0 then return end
+-- Takes units of a quota in sub-windows that are counted at a later time, AHEAD_MS from now at most: so they count from now
+-- until a window after that time, whenever their calls go out in between.
+local function takeAhead(quota, units, at)
+  redis.call('HINCRBY', quota.key, text(math.floor(at / quota.width)), units)
+  redis.call('HSET', quota.key, 't', quota.used + units, 'o', quota.oldest)
+  renew(quota)
+  redis.call('HINCRBY', quota.state, quota.name .. ':c', units)
+  if quota.cap then redis.call('HINCRBY', quota.state, quota.name .. ':n', -units) end
+  quota.used, quota.free = quota.used + units, quota.free - units
+end
+
+-- Of calls that were admitted and never sent; `counted` is the time at which their units are.
+local function giveBack(quota, counted, calls)
+  local units = quota.weight * calls
+  if units <= 0 then return end
   if quota.isLog then
-    redis.call('LREM', quota.key, -quota.weight, text(admitted))
+    redis.call('LREM', quota.key, -units, text(counted))
     renew(quota)
   else
-    local number = math.floor(admitted / quota.width)
+    local number = math.floor(counted / quota.width)
     if number < quota.oldest then return end
-    redis.call('HINCRBY', quota.key, text(number), -quota.weight)
-    redis.call('HINCRBY', quota.key, 't', -quota.weight)
+    redis.call('HINCRBY', quota.key, text(number), -units)
+    redis.call('HINCRBY', quota.key, 't', -units)
   end
-  if quota.cap then redis.call('HINCRBY', quota.state, quota.name .. ':n', quota.weight) end
+  if quota.cap then redis.call('HINCRBY', quota.state, quota.name .. ':n', units) end
+  quota.used, quota.free = quota.used - units, quota.free + units
 end
 
 local function dropOldest(quota, units)

@@ -1,7 +1,7 @@
 -- Purpose: renews the leases of calls that are under way.
 -- Guarantee: a process that lives keeps its places among the calls in flight, and its probe; those of a dead one end.
 --   Stands behind quotas.lua and turns.lua.
--- KEYS: 1-8 as in turns.lua.
+-- KEYS: 1-9 as in turns.lua.
 -- ARGV: 1 lease in ms, 2 "1" when anything is shared, then the members.
 -- Output: nothing.
 

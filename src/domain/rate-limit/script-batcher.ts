@@ -7,7 +7,7 @@ import type { RedisClient, Script } from "../../platform/redis/script.ts";
 
 /** What one call asks of `batch.lua`. */
 interface Ask {
-  verb: "a" | "f";
+  verb: "a" | "f" | "b";
   /** All with one slot; the same array for calls of one integration, as far as possible. */
   keys: readonly string[];
   args: readonly (string | number)[];
@@ -38,14 +38,14 @@ export class ScriptBatcher {
   readonly #isCluster: boolean;
   readonly #lanes = new Map<string, Lane>();
 
-  /** @param script quotas.lua, both functions and batch.lua */
+  /** @param script quotas.lua, the functions and batch.lua */
   constructor(client: RedisClient, script: Script) {
     this.#run = bindBinaryScript(client, script, { replicas: 0, timeoutMs: 0 });
     this.#isCluster = "nodes" in client;
   }
 
   /**
-   * @returns the output of admit.lua or finish.lua
+   * @returns the output of admit.lua, finish.lua or block.lua
    * @throws what Redis says of this call, or why it says nothing
    */
   ask(verb: Ask["verb"], keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {

@@ -5,12 +5,14 @@
 --   stood; a dead one holds nobody up.
 -- KEYS: 1 state, 2 queue (ZSET member → priority and arrival), 3 due (ZSET member → when its owner asks), 4 in flight
 --   (ZSET member → end of its lease), 5 shared state, 6 shared in flight, 7 turns (ZSET integration → virtual time),
---   8 turns due (ZSET integration → when its next place asks).
+--   8 turns due (ZSET integration → when its next place asks), 9 blocks (HASH `<process>/<number>` → end of a block, calls
+--   under way by it; see block.lua).
 -- ARGV: none of its own. A member is `<process>/<call>`, because a process is woken on a channel of its own.
 -- Output: functions.
 
 local STATE, QUEUE, DUE, FLIGHT = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local SHARED, SHARED_FLIGHT, TURNS, TURNS_DUE = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local BLOCKS = KEYS[9]
 local LATE_MS, IDLE_MS = 100, 60000
 local CLASS, LOW_CLASS = 1e14, 2e14
 -- Turns of others between two low ones.
@@ -22,6 +24,14 @@ local function keep(key) redis.call('PEXPIRE', key, IDLE_MS) end
 
 local function wake(channel, member)
   redis.call('PUBLISH', channel .. string.match(member, '^[^/]*'), string.match(member, '/(.*)$'))
+end
+
+-- Tells the processes that admit calls of this integration by themselves that they may no longer.
+local function endBlocks(channel)
+  for _, holder in ipairs(redis.call('HKEYS', BLOCKS)) do
+    redis.call('PUBLISH', channel .. string.match(holder, '^[^/]*'), STATE)
+  end
+  redis.call('DEL', BLOCKS)
 end
 
 local function leave(member)

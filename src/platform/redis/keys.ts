@@ -221,6 +221,8 @@ export interface AdmissionKeys {
   turns: string;
   /** ZSET of the same → when their next call asks again (ms). */
   turnsDue: string;
+  /** HASH `<process>/<number>` → end (ms) and running calls of the block by which it admits calls by itself; see `block.lua`. */
+  blocks: string;
 }
 
 /** The admission keys of one integration; all go by themselves when it is idle, an open circuit excepted. */
@@ -242,6 +244,7 @@ export function admissionKeys(scope: {
     sharedInFlight: `${shared}:run`,
     turns: `${shared}:turns`,
     turnsDue: `${shared}:due`,
+    blocks: `${own}:blocks`,
   };
 }
 
@@ -255,5 +258,8 @@ export function quotaKey(state: string, quota: { name: string; limit: number; wi
   return `${state}:u:${quota.name}:${quota.limit}/${quota.windowMs}`;
 }
 
-/** Beginning of the pub/sub channel by which waiting calls of one process are told to ask now; then its id. */
+/**
+ * Beginning of the pub/sub channel of one process, then its id: a call's id tells that one to ask now, the name of an
+ * integration's state that calls of it are no longer admitted without asking.
+ */
 export const ADMISSION_WAKE_PREFIX = "hub:admission:wake:";
