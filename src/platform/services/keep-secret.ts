@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /** A password of 256 random bits that needs no escaping in a URL or a configuration file. */
@@ -10,19 +10,34 @@ export function randomPassword(): string {
 /**
  * The secret in a file (mode 0600, folder 0700); made and fsynced there when the file does not exist.
  *
- * @throws Error when the file is empty: data sealed or protected by its lost content must not get a new one
+ * @param unlocks file of the data that cannot be used without this secret
+ * @throws Error when the file is empty, or gone while that data is there: data sealed or protected by its lost content
+ * must not get a new one
  */
-export async function keepSecret(path: string, make: () => string): Promise<string> {
+export async function keepSecret(path: string, make: () => string, unlocks?: string): Promise<string> {
   const kept = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "ENOENT") throw error;
   });
   if (kept === undefined) {
+    if (unlocks !== undefined && (await exists(unlocks))) {
+      throw new Error(
+        `Cannot start: ${dirname(unlocks)} is there, but ${path} is gone, and without it that data cannot be used.\n` +
+          "Restore it from a backup, or move the data away to begin anew.",
+      );
+    }
     const secret = make();
     await writeSecretFile(path, `${secret}\n`);
     return secret;
   }
   if (kept.trim() === "") throw new Error(`Cannot use ${path}: it is empty; restore it from a backup`);
   return kept.trim();
+}
+
+function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Replaces a file as a whole, readable by its owner only; after a crash it holds the old or the new text. */
