@@ -8,7 +8,7 @@ import { deriveRoleUrls } from "../platform/postgres/roles.ts";
 import { dockerAnswers, prepareDockerRedis } from "../platform/services/docker-redis.ts";
 import { findInstalledRedis, unpackRedis } from "../platform/services/find-redis.ts";
 import { keepSecret, randomPassword } from "../platform/services/keep-secret.ts";
-import { preparePostgres } from "../platform/services/postgres-service.ts";
+import { preparePostgres, versionFile } from "../platform/services/postgres-service.ts";
 import { type EmbeddedRedis, prepareRedis } from "../platform/services/redis-service.ts";
 import type { Service } from "../platform/services/service.ts";
 import type { Terminal } from "./terminal.ts";
@@ -69,7 +69,8 @@ async function provideEncryptionKey(config: Config): Promise<string> {
     );
   }
   const makeKey = (): string => `k1:${randomBytes(32).toString("base64")}`;
-  return keepSecret(join(config.hubHome, "keys", "encryption-key"), makeKey);
+  const data = versionFile(join(config.hubHome, "postgres"));
+  return keepSecret(join(config.hubHome, "keys", "encryption-key"), makeKey, data);
 }
 
 async function providePostgres({ config, environment, terminal, keep }: ProvideOptions): Promise<string> {

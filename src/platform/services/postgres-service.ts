@@ -92,7 +92,11 @@ export async function preparePostgres(options: {
   const owner = await stat(dataDir).catch(() => undefined);
   const runAs = unprivilegedUser(owner && { uid: owner.uid, gid: owner.gid });
   const binaries = await findPostgres({ path: options.path, dataMajor: await dataMajorOf(dataDir), runAs });
-  const password = await keepSecret(join(home, "keys", "postgres-superuser"), randomPassword);
+  const password = await keepSecret(
+    join(home, "keys", "postgres-superuser"),
+    randomPassword,
+    versionFile(dataDir),
+  );
   if ((await dataMajorOf(dataDir)) === undefined) {
     options.report(`making the database files (PostgreSQL ${binaries.version})`);
     await makeData({ dataDir, binaries, runAs, password });
@@ -134,9 +138,14 @@ export async function preparePostgres(options: {
   };
 }
 
+/** Made by initdb; where it stands, there is data. */
+export function versionFile(dataDir: string): string {
+  return join(dataDir, "PG_VERSION");
+}
+
 /** Major version of the data in a folder; undefined where there is none yet. */
 async function dataMajorOf(dataDir: string): Promise<number | undefined> {
-  const text = await readFile(join(dataDir, "PG_VERSION"), "utf8").catch((error: NodeJS.ErrnoException) => {
+  const text = await readFile(versionFile(dataDir), "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "ENOENT") throw error;
   });
   return text === undefined ? undefined : Number.parseInt(text, 10);
