@@ -11,6 +11,7 @@ import { keepSecret, randomPassword } from "../platform/services/keep-secret.ts"
 import { preparePostgres, versionFile } from "../platform/services/postgres-service.ts";
 import { type EmbeddedRedis, prepareRedis } from "../platform/services/redis-service.ts";
 import type { Service } from "../platform/services/service.ts";
+import { writeSteadily } from "../platform/services/steady-writes.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** What every process of the hub is given in its environment. */
@@ -81,7 +82,7 @@ async function providePostgres({ config, environment, terminal, keep }: ProvideO
   });
   await terminal.step(
     "Postgres",
-    () => keep(prepared.service),
+    () => keep(writeSteadily(prepared.service, prepared.dataDir)),
     () => `version ${prepared.version} on port ${prepared.port}`,
   );
   return prepared.createOwnerDatabase();

@@ -65,6 +65,7 @@ const NICENESS = 10;
 
 export interface EmbeddedPostgres {
   service: Service;
+  dataDir: string;
   version: string;
   port: number;
   /** For set-up and tests; no process of the hub gets it. */
@@ -131,6 +132,7 @@ export async function preparePostgres(options: {
   });
   return {
     service,
+    dataDir,
     version: binaries.version,
     port,
     superuserUrl,
