@@ -16,6 +16,57 @@ const found = async (rules: unknown, options: MappingCheckOptions = {}) =>
 const ofRule = (from: unknown) => found({ rules: [{ target: "a", from }] });
 
 describe("checkMapping()", () => {
+  test("tells what is wrong with rules whose form as a whole is wrong too, and of a rule all that is", async () => {
+    const rules = {
+      mode: "combine",
+      surprise: 1,
+      tables: { t: [], u: { a: 1 } },
+      rules: [
+        { target: "a..b", from: "x[", when: { call: "nope" } },
+        { from: "y[" },
+        { target: "c", remove: true },
+        { target: "d", from: { lookup: "x", table: "u" } },
+        { target: "e", from: { jsonata: "$x" }, blank: "none" },
+      ],
+    };
+    const expressions: string[] = [];
+    const faults = await checkMapping(rules, {
+      checkExpression: async (expression) => {
+        expressions.push(expression);
+        return { ok: true };
+      },
+    });
+    expect(faults.map(({ code, rule }) => `${code} ${rule}`).sort()).toEqual([
+      "invalid_path /rules/0/from",
+      "invalid_path /rules/1/from",
+      "invalid_rule /mode",
+      "invalid_rule /rules/1/target",
+      "invalid_rule /rules/4/blank",
+      "invalid_rule /surprise",
+      "invalid_rule /tables/t",
+      "invalid_target /rules/0/target",
+      "unknown_function /rules/0/when/call",
+    ]);
+    expect(faults.find(({ rule }) => rule === "/mode")!.message).toBe("mode must be one of build, merge");
+    expect(expressions).toEqual(["$x"]);
+    const validationRules = {
+      input: { type: "nope" },
+      surprise: 1,
+      rules: [
+        { on: "nowhere", check: true, message: "m" },
+        { on: "input", check: { call: "nope" }, message: "m" },
+      ],
+    };
+    expect(
+      await found({ rules: [] }, { validationRules: validationRules as unknown as ValidationRules }),
+    ).toEqual([
+      "invalid_rule /surprise",
+      "invalid_rule /rules/0/on",
+      "invalid_schema /input",
+      "unknown_function /rules/1/check/call",
+    ]);
+  });
+
   test("tells every fault at once, by pointer", async () => {
     const rules = {
       tables: { t: { a: [1] } },
@@ -196,7 +247,12 @@ describe("checkMapping()", () => {
     };
     expect(
       await found({ rules: [] }, { validationRules: validationRules as unknown as ValidationRules }),
-    ).toEqual(["invalid_rule /rules/2/on"]);
+    ).toEqual([
+      "invalid_rule /rules/2/on",
+      "invalid_schema /input",
+      "unknown_function /rules/0/check/call",
+      "invalid_expression /rules/1/check/jsonata",
+    ]);
     validationRules.rules.pop();
     const faults = await checkMapping(
       { rules: [] },

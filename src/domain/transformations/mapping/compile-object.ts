@@ -59,7 +59,10 @@ export function compileRules(
   const isMerge = typeof base === "object";
   for (const [index, rule] of rules.entries()) {
     const at = within(place, index);
-    if (!compiler.checkShape(ruleForm, rule, at.pointer, (fault) => compiler.inTemplate(fault, at))) continue;
+    if (!compiler.checkShape(ruleForm, rule, at.pointer, (fault) => compiler.inTemplate(fault, at))) {
+      if (isDocumentObject(rule)) judgeSources(compiler, rule, at);
+      continue;
+    }
     addRule(compiler, root, rule as MappingRule, index, at, isMerge);
   }
   if (root.rule !== undefined) return root.rule.evaluate;
@@ -88,12 +91,11 @@ function addRule(
 ): void {
   const outcome = parseTarget(rule.target);
   const targetPlace = within(at, "target");
-  if (!outcome.ok)
-    return compiler.fault(
-      "invalid_target",
-      `The target ${JSON.stringify(rule.target)}: ${outcome.message}`,
-      targetPlace,
-    );
+  if (!outcome.ok) {
+    const message = `The target ${JSON.stringify(rule.target)}: ${outcome.message}`;
+    compiler.fault("invalid_target", message, targetPlace);
+    return judgeSources(compiler, rule, at);
+  }
   const { steps } = outcome;
   if (rule.remove && (!isMerge || rule.from !== undefined))
     return compiler.fault(
@@ -131,6 +133,16 @@ function insert(
   if (at.rule !== undefined || at.members.size > 0) return at.rule?.index ?? at.first;
   at.rule = leaf;
   return undefined;
+}
+
+const SOURCES = ["from", "when", "default"] as const;
+
+/** Of a rule that cannot be used: what else is wrong with it, so that every fault is told at once. */
+function judgeSources(compiler: ExpressionCompiler, rule: object, at: Place): void {
+  for (const name of SOURCES) {
+    const source: unknown = (rule as Partial<Record<string, unknown>>)[name];
+    if (source !== undefined) compiler.expression(source, within(at, name));
+  }
 }
 
 function compileRule(

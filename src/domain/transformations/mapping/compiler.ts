@@ -1,6 +1,7 @@
 import type { TSchema } from "@sinclair/typebox";
 import { Type } from "@sinclair/typebox";
 import { Value, ValueErrorType } from "@sinclair/typebox/value";
+import { isDocumentObject } from "../../../platform/formats/document.ts";
 import { compileCall } from "./compile-call.ts";
 import {
   compileConcat,
@@ -56,8 +57,10 @@ export class Compiler implements ExpressionCompiler {
   /** A whole template: an evaluation of its root scope. */
   template(rules: unknown, codes: readonly string[], call?: { place: Place; code: string }): Evaluate {
     const pointer = call === undefined ? "" : call.place.pointer;
-    const shape = { ...MappingRules.properties, rules: Type.Array(Type.Unknown(), { maxItems: 2_000 }) };
-    const from = this.faults.length;
+    const shape = {
+      ...MappingRules.properties,
+      rules: Type.Array(Type.Unknown(), { maxItems: RULES_MAX.rules }),
+    };
     const isShaped = this.checkShape(
       Type.Object(shape, { additionalProperties: false }),
       rules,
@@ -67,8 +70,13 @@ export class Compiler implements ExpressionCompiler {
           ? fault
           : { ...fault, rule: pointer, message: `${fault.message} (in ${call.code})` },
     );
-    if (!isShaped || this.faults.length > from) return () => undefined;
-    const { mode, recordPath, tables = {}, rules: list } = rules as MappingRules;
+    if (!isShaped && call !== undefined) return () => undefined;
+    const {
+      mode,
+      recordPath,
+      tables = {},
+      rules: list,
+    } = isShaped ? (rules as MappingRules) : judgeable(rules);
     const template: Template = {
       tables: new Map(Object.entries(tables)),
       isRecord: recordPath !== undefined && call === undefined,
@@ -317,7 +325,7 @@ export class Compiler implements ExpressionCompiler {
           ? "is not known here"
           : error.type === ValueErrorType.ObjectRequiredProperty
             ? "is missing"
-            : `must be different: ${error.message}`;
+            : (oneOf(error.schema) ?? `must be different: ${error.message}`);
       this.#keep(
         place({
           code: "invalid_rule",
@@ -346,6 +354,28 @@ export class Compiler implements ExpressionCompiler {
   #keep(fault: MappingFault): void {
     if (this.faults.length < TEMPLATE_FAULTS_MAX) this.faults.push(fault);
   }
+}
+
+/** What can be judged of rules whose form as a whole is wrong: the rules themselves, and tables to find. */
+function judgeable(rules: unknown): MappingRules {
+  const { mode, tables, rules: list } = (isDocumentObject(rules) ? rules : {}) as Record<string, unknown>;
+  const known = Object.entries(isDocumentObject(tables) ? tables : {}).filter(([, table]) =>
+    isDocumentObject(table),
+  );
+  const isJudged = Array.isArray(list) && list.length <= RULES_MAX.rules;
+  return {
+    // Of an unknown mode nobody can say that it takes no `remove`.
+    mode: mode === undefined || mode === "build" ? "build" : "merge",
+    tables: Object.fromEntries(known) as Record<string, LookupTable>,
+    rules: isJudged ? (list as MappingRules["rules"]) : [],
+  };
+}
+
+/** The choices of a text that is one of several; undefined for everything else. */
+function oneOf(schema: TSchema): string | undefined {
+  const members = (schema["anyOf"] ?? []) as TSchema[];
+  if (members.length === 0 || members.some((member) => typeof member["const"] !== "string")) return undefined;
+  return `must be one of ${members.map((member) => member["const"] as string).join(", ")}`;
 }
 
 function constantOf(value: unknown): Compiled {

@@ -3,6 +3,8 @@ import { Type } from "@sinclair/typebox";
 
 /** Bounds of one template, checked when it is saved. */
 export const RULES_MAX = {
+  /** Rules of one object. */
+  rules: 2_000,
   /** Rules and expressions of one template together. */
   nodes: 5_000,
   /** Expressions inside each other. */
@@ -84,7 +86,7 @@ export const mappingForms = <E extends TSchema>(expression: E) => {
     ),
     object: Type.Object(
       {
-        object: Type.Array(rule, { maxItems: 2_000 }),
+        object: Type.Array(rule, { maxItems: RULES_MAX.rules }),
         base: Type.Optional(expression),
       },
       strict,
@@ -192,13 +194,14 @@ export const MappingRules = Type.Object(
         description: "Lookup tables by name: value in the source → value in the output",
       }),
     ),
-    rules: Type.Array(MappingRule, { maxItems: 2_000 }),
+    rules: Type.Array(MappingRule, { maxItems: RULES_MAX.rules }),
   },
   { additionalProperties: false, description: "How a document becomes another" },
 );
 export type MappingRules = Static<typeof MappingRules>;
 
-const validationRule = Type.Object(
+/** One condition; see `ValidationRules`. */
+export const ValidationRule = Type.Object(
   {
     on: Type.Union([Type.Literal("input"), Type.Literal("output")]),
     check: MappingExpression,
@@ -208,6 +211,7 @@ const validationRule = Type.Object(
   },
   strict,
 );
+export type ValidationRule = Static<typeof ValidationRule>;
 
 /**
  * `validation_rules` of a template: a JSON Schema (draft 2020-12, or 7 where `$schema` says so) for either side, and
@@ -222,7 +226,7 @@ export const ValidationRules = Type.Object(
     output: Type.Optional(
       Type.Record(Type.String(), Type.Unknown(), { description: "JSON Schema of the output" }),
     ),
-    rules: Type.Optional(Type.Array(validationRule, { maxItems: 500 })),
+    rules: Type.Optional(Type.Array(ValidationRule, { maxItems: 500 })),
   },
   { additionalProperties: false, description: "What a document must be before and after its mapping" },
 );

@@ -1,4 +1,5 @@
-import { ExactNumber } from "../../../platform/formats/document.ts";
+import { Value } from "@sinclair/typebox/value";
+import { ExactNumber, isDocumentObject } from "../../../platform/formats/document.ts";
 import type { CompiledSchema } from "../../../platform/json/compile-schema.ts";
 import { compileSchema } from "../../../platform/json/compile-schema.ts";
 import { TooManyFaults } from "./compile-forms.ts";
@@ -9,7 +10,7 @@ import type { CompiledValidation, MapContext, MappingFault } from "./mapping-res
 import { FAULTS_MAX, MAP_LIMITS } from "./mapping-result.ts";
 import { MappingRulesError } from "./compile-mapping.ts";
 import type { Path } from "./path.ts";
-import { ValidationRules } from "./rules.ts";
+import { ValidationRule, ValidationRules } from "./rules.ts";
 import { Run, Scope } from "./scope.ts";
 import { LimitFault, ValueFault } from "./value-fault.ts";
 import { locateElement, locatePath, toList } from "./walk-path.ts";
@@ -36,8 +37,8 @@ export interface ValidationCheck {
 export function compileValidationRules(validation: unknown): ValidationCheck {
   const compiler = new Compiler({});
   const compiled: ValidationCheck = { faults: compiler.faults, schemas: {}, rules: [] };
-  if (!compiler.checkShape(ValidationRules, validation, "")) return compiled;
-  const { rules = [], ...schemas } = validation as ValidationRules;
+  const isShaped = compiler.checkShape(ValidationRules, validation, "");
+  const { rules = [], ...schemas } = isShaped ? (validation as ValidationRules) : judgeable(validation);
   for (const side of ["input", "output"] as const) {
     const schema = schemas[side];
     if (schema === undefined) continue;
@@ -79,6 +80,22 @@ export function compileValidationRules(validation: unknown): ValidationCheck {
   }
   return compiled;
 }
+
+/** What can be judged of validation rules whose form as a whole is wrong: schemas, and rules that have their own form. */
+function judgeable(validation: unknown): ValidationRules {
+  const { input, output, rules } = (isDocumentObject(validation) ? validation : {}) as Record<
+    string,
+    unknown
+  >;
+  const schemas = Object.entries({ input, output }).filter(([, schema]) => isDocumentObject(schema));
+  // Empty ones keep the places of the others.
+  const judged = Array.isArray(rules)
+    ? rules.map((rule) => (Value.Check(ValidationRule, rule) ? rule : NO_RULE))
+    : [];
+  return { ...(Object.fromEntries(schemas) as ValidationRules), rules: judged };
+}
+
+const NO_RULE: ValidationRule = { on: "input", check: true, message: "-" };
 
 /**
  * Compiles the validation of a template: JSON Schemas (Ajv, with patterns in linear time) and rules with messages.
