@@ -1,6 +1,7 @@
 import { cpus } from "node:os";
 import { resolve } from "node:path";
 import { VARIABLES, type VariableName } from "./config-variables.ts";
+import { StartError } from "./process/start-error.ts";
 
 /** Requests allowed in a window of time. */
 export interface WindowLimit {
@@ -61,7 +62,8 @@ export interface Config {
 }
 
 /** Every fault of the environment at once, so that an operator mends them in one go. */
-export class ConfigError extends Error {
+export class ConfigError extends StartError {
+  override name = "ConfigError";
   readonly problems: readonly string[];
 
   constructor(problems: readonly string[]) {
@@ -69,7 +71,6 @@ export class ConfigError extends Error {
       `Cannot start: ${problems.length} configuration problem${problems.length === 1 ? "" : "s"}\n` +
         problems.map((problem) => `  - ${problem}`).join("\n"),
     );
-    this.name = "ConfigError";
     this.problems = problems;
   }
 }

@@ -8,6 +8,7 @@ import { deriveRoleUrls } from "./postgres/roles.ts";
 import { connectRedis, type RedisPurpose } from "./redis/client.ts";
 import type { RedisClient } from "./redis/script.ts";
 import { Shutdown } from "./shutdown.ts";
+import { StartError } from "./process/start-error.ts";
 
 /** What one process owns. Made once in its `main.ts` and handed down; nothing is opened at import. */
 export interface Runtime {
@@ -46,7 +47,7 @@ const POOL_SIZES: Record<string, { app: number; system: number }> = {
  * Opens what a process needs. Nothing is awaited: clients connect on first use and heal by themselves.
  *
  * @param name `edge`, `worker` or `cli`
- * @throws Error when DATABASE_URL or REDIS_URL is missing: `start` provides them, a process run alone must be given them
+ * @throws StartError when DATABASE_URL or REDIS_URL is missing: `start` provides them, a process run alone must be given them
  */
 export function createRuntime(
   config: Config,
@@ -54,7 +55,7 @@ export function createRuntime(
   options: { clock?: Clock; log?: Logger } = {},
 ): Runtime {
   if (!config.databaseUrl || !config.redisUrl) {
-    throw new Error(
+    throw new StartError(
       `Cannot run ${name} alone: DATABASE_URL and REDIS_URL are needed (start sets them itself)`,
     );
   }

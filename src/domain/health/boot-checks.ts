@@ -1,17 +1,18 @@
 import { dropProxyVariables } from "../../platform/config.ts";
 import { checkPostgresDurability } from "../../platform/postgres/durability.ts";
+import { StartError } from "../../platform/process/start-error.ts";
 import { checkRedisDurability, checkRedisVersion } from "../../platform/redis/durability.ts";
 import { untilReady } from "../../platform/redis/info.ts";
 import { PARTITIONS_KEY } from "../../platform/redis/keys.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 
 /** The services are there but not fit for what a 200 promises; the message lists every fault. */
-export class BootError extends Error {
+export class BootError extends StartError {
+  override name = "BootError";
   readonly problems: readonly string[];
 
   constructor(problems: readonly string[]) {
     super(`Cannot start:\n${problems.map((problem) => `  - ${problem}`).join("\n")}`);
-    this.name = "BootError";
     this.problems = problems;
   }
 }
