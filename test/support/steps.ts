@@ -16,7 +16,7 @@ export interface Step {
 
 const MINUTE_MS = 60_000;
 
-/** Folders whose tests start whole hubs and load both cores: run one after the other, after everything else. */
+/** Folders whose tests start whole hubs and load both cores: run after everything else. */
 const HEAVY = [
   "test/start",
   "test/e2e",
@@ -72,7 +72,8 @@ const WHOLE_HUB: readonly Step[] = [
   heavy("end to end", "test/e2e", 4),
   heavy("canaries", "test/canary", 4),
   heavy("several processes", "test/scale", 4),
-  heavy("faults", "test/faults", 6),
+  // They wait more than they compute: for outages to end, and for the hub to notice.
+  { ...heavy("faults", "test/faults", 6), parallel: 2 },
 ];
 
 /** `bun run test` */
