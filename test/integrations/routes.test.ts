@@ -66,6 +66,47 @@ const typesOf = async (tenant: TestTenant): Promise<string[]> =>
   (await eventsOf(tenant)).map(({ type }) => type);
 const errorsOf = (answer: Answer) => answer.json["errors"] as { path: string; message: string }[];
 
+/** A provider that gives a machine its token, and tells its realm with it. */
+const machineManifest = (): Parameters<typeof keyManifest>[1] => ({
+  fields: [
+    { name: "clientId", label: "Id", kind: "operator", type: "string", required: true },
+    { name: "clientSecret", label: "Secret", kind: "secret", type: "string", required: true },
+    { name: "plan", label: "Plan", kind: "connection", type: "string", required: false, default: "free" },
+    {
+      name: "realm",
+      label: "R",
+      kind: "derived",
+      type: "string",
+      required: false,
+      from: { token: "/realm" },
+    },
+  ],
+  servers: [
+    {
+      environment: "PRODUCTION",
+      baseUrl: provider.url,
+      urls: { token: `${provider.url}/token` },
+      allowedHosts: ["127.0.0.1"],
+    },
+  ],
+  auth: {
+    type: "OAUTH2_CLIENT_CREDENTIALS",
+    scopes: { default: [] },
+    token: {
+      server: "token",
+      clientAuth: "body",
+      answer: {
+        accessToken: "/access_token",
+        expires: { pointer: "/expires_in", format: "delta_s" },
+        capture: { realm: "/realm" },
+      },
+    },
+    refresh: { rotation: "none", defaultLifeSeconds: 3600, finalErrors: [] },
+    place: [{ in: "header", name: "Authorization", value: "Bearer {accessToken}" }],
+  },
+  verify: { request: { method: "GET", path: "/v1/me" }, expect: { status: [200] } },
+});
+
 describe("POST /integrations", () => {
   test("createIntegration() tests the connection and is ACTIVE, with nothing of a secret in the answer", async () => {
     const tenant = await newTenant();
@@ -151,45 +192,7 @@ describe("POST /integrations", () => {
   });
 
   test("createIntegration() gets a token from a machine's log-in, keeps it, and learns derived values", async () => {
-    const tenant = await newTenant({
-      fields: [
-        { name: "clientId", label: "Id", kind: "operator", type: "string", required: true },
-        { name: "clientSecret", label: "Secret", kind: "secret", type: "string", required: true },
-        { name: "plan", label: "Plan", kind: "connection", type: "string", required: false, default: "free" },
-        {
-          name: "realm",
-          label: "R",
-          kind: "derived",
-          type: "string",
-          required: false,
-          from: { token: "/realm" },
-        },
-      ],
-      servers: [
-        {
-          environment: "PRODUCTION",
-          baseUrl: provider.url,
-          urls: { token: `${provider.url}/token` },
-          allowedHosts: ["127.0.0.1"],
-        },
-      ],
-      auth: {
-        type: "OAUTH2_CLIENT_CREDENTIALS",
-        scopes: { default: [] },
-        token: {
-          server: "token",
-          clientAuth: "body",
-          answer: {
-            accessToken: "/access_token",
-            expires: { pointer: "/expires_in", format: "delta_s" },
-            capture: { realm: "/realm" },
-          },
-        },
-        refresh: { rotation: "none", defaultLifeSeconds: 3600, finalErrors: [] },
-        place: [{ in: "header", name: "Authorization", value: "Bearer {accessToken}" }],
-      },
-      verify: { request: { method: "GET", path: "/v1/me" }, expect: { status: [200] } },
-    });
+    const tenant = await newTenant(machineManifest());
     const answer = await create(tenant, { config: { clientId: "me", clientSecret: GOOD_KEY } });
     expect(answer.json).toMatchObject({ status: "ACTIVE", authType: "OAUTH2", derived: { realm: "r-17" } });
     expect(provider.seen.map(({ path }) => path)).toEqual(["/token", "/v1/me"]);
@@ -211,6 +214,18 @@ describe("POST /integrations", () => {
     const changed = await call(tenant, "PUT", `${PATH}/${id}`, { config: { realm: "other" } });
     expect([changed.status, errorsOf(changed)[0]!.path]).toEqual([422, "/config/realm"]);
     expect((await call(tenant, "PUT", `${PATH}/${id}`, { config: { realm: "r-17" } })).status).toBe(200);
+  });
+
+  test("createIntegration() reads an answer that begins with a mark, and an id that is longer than a double", async () => {
+    const tenant = await newTenant(machineManifest());
+    provider.answer = (request) =>
+      new Response(
+        new URL(request.url).pathname === "/token"
+          ? '\ufeff{"access_token":"a token of some length","realm":17841400000000000001}'
+          : "{}",
+      );
+    const answer = await create(tenant, { config: { clientId: "me", clientSecret: GOOD_KEY } });
+    expect(answer.json).toMatchObject({ status: "ACTIVE", derived: { realm: "17841400000000000001" } });
   });
 
   test.each<[string, Record<string, unknown>, string, RegExp]>([

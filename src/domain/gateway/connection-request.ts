@@ -8,6 +8,7 @@ import { ERRORS } from "../errors.ts";
 import type { TestStep } from "../integrations/schema.ts";
 import { type AnswerClass, classifyAnswer } from "../providers/classify-answer.ts";
 import type { ProviderManifest } from "../providers/manifest-schema.ts";
+import { parseAnswer } from "../providers/parse-answer.ts";
 import { readRateHeaders } from "../providers/rate-headers.ts";
 import { textsAt } from "../providers/read-token-answer.ts";
 import { redactedNames } from "../providers/redacted-names.ts";
@@ -178,15 +179,6 @@ export class ConnectionRequests {
                 answer.body.byteLength === 0 ? null : text(answer.body, answer.headers.get("content-type")),
             },
     };
-  }
-}
-
-/** The answer's document; undefined when it is no JSON. */
-export function parseAnswer(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(body).toString("utf8"));
-  } catch {
-    return undefined;
   }
 }
 

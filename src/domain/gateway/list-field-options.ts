@@ -2,10 +2,11 @@ import { type Context, requireScope } from "../context.ts";
 import { HubError, notFound } from "../errors.ts";
 import { loadIntegration } from "../integrations/load-integration.ts";
 import { ensureFreshToken } from "../oauth/ensure-fresh-token.ts";
+import { parseAnswer } from "../providers/parse-answer.ts";
 import { type FieldOption, readOptions } from "../providers/read-options.ts";
 import { renderRequest } from "../providers/request-template.ts";
 import { connectionDoor } from "./connection-door.ts";
-import { ConnectionRequests, parseAnswer } from "./connection-request.ts";
+import { ConnectionRequests } from "./connection-request.ts";
 
 const TIMEOUT_MS = 10_000;
 

@@ -5,15 +5,11 @@ import type { TestResult, TestStep } from "../integrations/schema.ts";
 import type { Auth } from "../providers/auth-schema.ts";
 import { escapeToken, type Values } from "../providers/fill-template.ts";
 import type { Environment, ProviderManifest } from "../providers/manifest-schema.ts";
+import { parseAnswer } from "../providers/parse-answer.ts";
 import { readCaptured, readTokenAnswer, secretPlaces, spanAt } from "../providers/read-token-answer.ts";
 import { renderRequest } from "../providers/request-template.ts";
 import { tokenRequest, tokenStepRequest } from "../providers/token-request.ts";
-import {
-  type ConnectionDoor,
-  ConnectionRequests,
-  parseAnswer,
-  type StepOutcome,
-} from "./connection-request.ts";
+import { type ConnectionDoor, ConnectionRequests, type StepOutcome } from "./connection-request.ts";
 
 /** A connection test takes no longer, all requests together (DESIGN.md section 8). */
 const TEST_TIMEOUT_MS = 10_000;

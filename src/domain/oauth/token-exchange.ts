@@ -6,6 +6,7 @@ import { apiLogWriterOf } from "../api-logs/api-log-writer.ts";
 import { exchangeRow } from "../api-logs/exchange-row.ts";
 import { createRedactor } from "../api-logs/redact.ts";
 import type { ProviderManifest } from "../providers/manifest-schema.ts";
+import { parseAnswer } from "../providers/parse-answer.ts";
 import { textsAt } from "../providers/read-token-answer.ts";
 import { redactedNames } from "../providers/redacted-names.ts";
 import type { RenderOutcome } from "../providers/request-template.ts";
@@ -76,7 +77,7 @@ export async function exchangeToken(
     mayStart,
   });
   const answer = result.kind === "response" ? result : undefined;
-  const document = answer === undefined ? undefined : parse(answer.body);
+  const document = answer === undefined ? undefined : parseAnswer(answer.body);
   const outcome = outcomeOf(result, document, runtime.clock.nowMs());
   const conclude = (fault: TokenFault | undefined): void => {
     metrics.result.inc(fault?.kind ?? "ok");
@@ -114,13 +115,5 @@ function outcomeOf(result: SendResult, document: unknown, nowMs: number): TokenA
       const code = result.kind === "timeout" ? "timeout" : result.code;
       return { kind: result.sent ? "lost" : "outage", code, message: result.message };
     }
-  }
-}
-
-function parse(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(body).toString("utf8"));
-  } catch {
-    return undefined;
   }
 }

@@ -47,7 +47,7 @@ export class Progress {
       kind: "timeout",
       phase: this.phase,
       sent: this.sent,
-      message: `${WAITED_FOR[this.phase]} within ${timeoutMs} ms`,
+      message: `${WAITED_FOR[this.phase]} within ${Math.round(timeoutMs)} ms`,
       ...(this.status === undefined ? {} : { status: this.status }),
       ...this.#exchange(),
     };
