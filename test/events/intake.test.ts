@@ -34,6 +34,14 @@ const lettersOf = (tenant: TestTenant) => hub.runtime.sqlSystem<Record<string, u
   where tenant_id = ${tenant.id} order by id`;
 
 describe("the intake stream events:in", () => {
+  test("keeps numbers that a double would change as they were written", async () => {
+    const tenant = await hub.newTenant();
+    const data = '{"id":12345678901234567890}';
+    await put({ tenantId: tenant.id, type: "a.b", data });
+    await drained();
+    expect((await streamed(hub.runtime, tenant.id)).map((entry) => entry.data)).toEqual([data]);
+  });
+
   test("gives each entry to its tenant's stream in order, and is emptied", async () => {
     const tenant = await hub.newTenant();
     for (let n = 0; n < 50; n++) {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { checkEventConservation } from "../../src/domain/events/check-event-conservation.ts";
 import { createSubscription } from "../../src/domain/subscriptions/create-subscription.ts";
 import { retryUntil } from "../../src/platform/process/retry-until.ts";
+import { ExactNumber } from "../../src/platform/formats/document.ts";
 import { startTestApp, type Answer, type TestApp, type TestTenant } from "../edge/app-fixture.ts";
 import { storeStreamed, streamed } from "./events-fixture.ts";
 
@@ -186,6 +187,22 @@ describe("POST /api/v1/events", () => {
     expect((await publish(tenant, event(old, { schemaVersion: 1 }))).status).toBe(202);
     const [entry] = (await streamed(hub.runtime, tenant.id)).slice(-1);
     expect(entry!.message.schemaVersion).toBe(1);
+  });
+
+  test("keeps numbers that a double would change as they were written, also under a schema", async () => {
+    const tenant = await hub.newTenant();
+    const schema = { type: "object", properties: { id: { type: "integer", minimum: 1 } } };
+    await hub.call("PUT", "/api/v1/event-types/order.exact", { key: tenant.apiKey, body: { schema } });
+    const [id, huge] = ["12345678901234567890", "1e400"];
+    const data = { id: new ExactNumber(id), huge: [new ExactNumber(huge)], text: id, price: 1.5 };
+    const { status, json } = await publish(tenant, { type: "order.exact", data });
+    expect(status).toBe(202);
+    const text = `{"id":${id},"huge":[${huge}],"text":"${id}","price":1.5}`;
+    const [entry] = await streamed(hub.runtime, tenant.id);
+    expect(entry!.data).toBe(text);
+    await storeStreamed(hub.runtime, tenant.id);
+    const shown = await hub.call("GET", `${PATH}/${String(json["id"])}`, { key: tenant.apiKey });
+    expect(shown.text).toContain(`"data":${text}`);
   });
 
   test("answers 503 when a partition is full, takes nothing of the batch, and the rest of the hub goes on", async () => {

@@ -1,3 +1,4 @@
+import { withDoubles } from "../../platform/json/exact-numbers.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import { type FieldError, HubError } from "../errors.ts";
 import type { CheckedEvent } from "./check-event.ts";
@@ -31,7 +32,7 @@ export async function checkPayloads(
       errors.push({ path: `${at}/schemaVersion`, message: `is no version of ${event.type}` });
       continue;
     }
-    const fault = rule.check?.(data);
+    const fault = rule.check?.(withDoubles(event.data, data));
     if (fault !== undefined) errors.push({ path: `${at}/data${fault.path}`, message: fault.message });
     event.schemaVersion = rule.version;
   }

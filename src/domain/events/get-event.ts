@@ -1,3 +1,4 @@
+import { withExactNumbers } from "../../platform/json/exact-numbers.ts";
 import { type Context, requireScope, withTenant } from "../context.ts";
 import { notFound } from "../errors.ts";
 import { getEventRow, listAttemptedDeliveries, listOpenDeliveries } from "./event-list-store.ts";
@@ -20,7 +21,7 @@ export async function getEvent(ctx: Context, input: { id: string }): Promise<Eve
     const open = await listOpenDeliveries(tx, ctx.tenantId, input.id, DELIVERIES_MAX);
     return {
       ...presentEvent(row),
-      data: JSON.parse(row.data) as unknown,
+      data: withExactNumbers(row.data, JSON.parse(row.data)),
       deliveries: presentDeliveries(attempted, open).slice(0, DELIVERIES_MAX),
     };
   });

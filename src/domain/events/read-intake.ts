@@ -1,3 +1,4 @@
+import { withExactNumbers } from "../../platform/json/exact-numbers.ts";
 import { parseJson } from "../../platform/json/parse-json.ts";
 import { isUuid } from "../../platform/uuid.ts";
 import type { FieldError } from "../errors.ts";
@@ -61,7 +62,7 @@ function readEvent(
   const parsed = parseJson(Buffer.from(dataText));
   if (!parsed.ok) return faults("/data", parsed.message);
   if (!parsed.storable) return faults("/data", "holds NUL or half a surrogate pair");
-  const published: Record<string, unknown> = { data: parsed.value };
+  const published: Record<string, unknown> = { data: withExactNumbers(parsed.text, parsed.value) };
   for (const field of TEXT_FIELDS) if (named.has(field)) published[field] = named.get(field);
   const version = named.get("schemaVersion");
   if (version !== undefined) published["schemaVersion"] = Number(version);

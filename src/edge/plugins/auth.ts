@@ -8,7 +8,7 @@ import { compileAddressList, senderAddress } from "../../platform/net/address.ts
 import { untilListening } from "../../platform/redis/until-listening.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import { createManagementLimits, type ManagementLimits } from "./management-limits.ts";
-import { readJsonBody } from "./read-json-body.ts";
+import { type JsonBodyOptions, readJsonBody } from "./read-json-body.ts";
 
 type Socket = ElysiaContext["server"];
 
@@ -50,9 +50,7 @@ function gateOf(runtime: Runtime): Gate {
 }
 
 /** How the routes of one file differ from the other management routes. */
-export interface AuthenticationOptions {
-  /** Bytes of a body; 1 MiB when left out. */
-  bodyBytesMax?: number;
+export interface AuthenticationOptions extends JsonBodyOptions {
   /** False: calls do not count against API_RATE_LIMIT, because the platform's own traffic is bounded elsewhere. */
   isCounted?: boolean;
 }
@@ -62,12 +60,12 @@ export interface AuthenticationOptions {
  * and `once`. The caller is judged before the body is read, so a stranger gets 401 and never 400, 413 or 422.
  */
 export function authenticated(runtime: Runtime, options: AuthenticationOptions = {}) {
-  const { bodyBytesMax, isCounted = true } = options;
+  const { isCounted = true } = options;
   const gate = gateOf(runtime);
   return new Elysia({ name: "authenticated", seed: options, normalize: false })
     .onParse({ as: "scoped" }, async function readBodyOfKnownCaller({ request, server, set }) {
       await contextOf(gate, request, server, String(set.headers["x-request-id"]), isCounted);
-      return readJsonBody(request, bodyBytesMax);
+      return readJsonBody(request, options);
     })
     .onTransform({ as: "scoped" }, function emptyBodyIsAbsent(context) {
       if (context.body === null) (context as { body: unknown }).body = undefined;

@@ -1,4 +1,5 @@
 import { HubError } from "../../domain/errors.ts";
+import { withExactNumbers } from "../../platform/json/exact-numbers.ts";
 import { parseJson } from "../../platform/json/parse-json.ts";
 import { readBody } from "../ingress/read-body.ts";
 
@@ -7,14 +8,22 @@ const BODY_BYTES_MAX = 1024 * 1024;
 
 const JSON_TYPE = /^application\/(?:json|[\w.+-]+\+json)$/i;
 
+/** How the bodies of some routes differ. */
+export interface JsonBodyOptions {
+  /** 1 MiB when left out. */
+  bodyBytesMax?: number;
+  /** True: what a double would change is an `ExactNumber`, because the body is only passed on. */
+  exactNumbers?: boolean;
+}
+
 /**
  * Reads a management call's body: JSON of 64 levels at most, and what Postgres can store.
  *
- * @param bytesMax 1 MiB when left out
  * @returns null for an empty body
  * @throws HubError `body_too_large`, `unsupported_media_type` or `bad_request`
  */
-export async function readJsonBody(request: Request, bytesMax = BODY_BYTES_MAX): Promise<unknown> {
+export async function readJsonBody(request: Request, options: JsonBodyOptions = {}): Promise<unknown> {
+  const bytesMax = options.bodyBytesMax ?? BODY_BYTES_MAX;
   const tooLarge = (): HubError => new HubError("body_too_large", `At most ${bytesMax} bytes.`);
   const declared = request.headers.get("content-length");
   if (Number(declared ?? 0) > bytesMax) throw tooLarge();
@@ -29,5 +38,5 @@ export async function readJsonBody(request: Request, bytesMax = BODY_BYTES_MAX):
   const outcome = parseJson(bytes);
   if (!outcome.ok) throw new HubError("bad_request", outcome.message);
   if (!outcome.storable) throw new HubError("bad_request", "NUL and lone surrogates cannot be stored.");
-  return outcome.value;
+  return options.exactNumbers === true ? withExactNumbers(outcome.text, outcome.value) : outcome.value;
 }

@@ -41,7 +41,7 @@ const StreamHeaders = t.Object({
 export const eventRoutes = (runtime: Runtime) => {
   const { publishing, liveFeed } = eventServicesOf(runtime);
   return new Elysia({ name: "event-routes", prefix: "/api/v1/events", normalize: false })
-    .use(authenticated(runtime, { bodyBytesMax: PUBLISH_BYTES_MAX, isCounted: false }))
+    .use(authenticated(runtime, { bodyBytesMax: PUBLISH_BYTES_MAX, exactNumbers: true, isCounted: false }))
     .post(
       "/",
       ({ body, once, request }) =>
