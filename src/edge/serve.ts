@@ -8,6 +8,7 @@ import { RejectionSampler } from "../domain/inbound/rejections/rejection-sampler
 import { subscribeInvalidation } from "../platform/invalidation.ts";
 import { compileAddressList } from "../platform/net/address.ts";
 import { AnswerTimeReport } from "../platform/streams/answer-time.ts";
+import { untilReady } from "../platform/redis/info.ts";
 import { inboundKeys } from "../platform/redis/keys.ts";
 import type { Runtime } from "../platform/runtime.ts";
 import { createApp } from "./app.ts";
@@ -21,6 +22,9 @@ import { followDataKeys } from "../domain/vault/follow-data-keys.ts";
 
 /** Idle connections are closed after this; also the longest that a handler may be silent. */
 const IDLE_TIMEOUT_SECONDS = 60;
+
+/** Longest wait for the connection over which webhooks are accepted. */
+const REDIS_WAIT_MS = 5_000;
 
 /**
  * Opens the HTTP server: inbound webhooks straight to their handler, everything else to Elysia. Adds the orderly stop
@@ -76,6 +80,10 @@ async function createIngress(runtime: Runtime): Promise<IngressDeps> {
   });
   await followDataKeys(runtime);
   const client = runtime.openRedis("ingest");
+  // A process that takes its port's requests before it has this connection would refuse the first of them.
+  await untilReady(client, REDIS_WAIT_MS).catch((error: unknown) => {
+    runtime.log.warn({ err: error }, "listening without Redis; senders get 503 until it answers");
+  });
   const capacity = startCapacityPoller(runtime, inboundKeys);
   const answerTime = new AnswerTimeReport(runtime);
   const batcher = new AcceptBatcher({

@@ -2,6 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { updateEndpoint } from "../../src/domain/inbound/update-endpoint.ts";
 import { deleteEndpoint } from "../../src/domain/inbound/delete-endpoint.ts";
 import { rotateEndpointSecret } from "../../src/domain/inbound/rotate-endpoint-secret.ts";
+import { serveEdge } from "../../src/edge/serve.ts";
+import { createRuntime } from "../../src/platform/runtime.ts";
+import type { RedisClient } from "../../src/platform/redis/script.ts";
 import { inboundKeys, partitionOf, seenKey } from "../../src/platform/redis/keys.ts";
 import { newId, timeOfId } from "../../src/platform/uuid.ts";
 import { type EdgeFixture, makeEndpoint, SECRET, sendGithub, startEdge, TestClock } from "./edge-fixture.ts";
@@ -260,3 +263,26 @@ async function untilStatus(send: () => Promise<Response>, status: number): Promi
   }
   throw new Error(`never answered ${status}`);
 }
+
+test("serveEdge() listens when it can accept: the first request of a new process is not refused", async () => {
+  const runtime = createRuntime(edge.runtime.config, "edge");
+  const opened: RedisClient[] = [];
+  const openRedis = runtime.openRedis.bind(runtime);
+  runtime.openRedis = (purpose) => {
+    const client = openRedis(purpose);
+    if (purpose === "ingest") opened.push(client);
+    return client;
+  };
+  const endpoint = await makeEndpoint(edge);
+  const server = await serveEdge(runtime);
+  try {
+    expect(opened[0]!.status).toBe("ready");
+    const answer = await sendGithub(
+      { ...edge, baseUrl: `http://127.0.0.1:${server.port}` },
+      endpoint.endpointPath,
+    );
+    expect(answer.status).toBe(200);
+  } finally {
+    await runtime.shutdown.run();
+  }
+});

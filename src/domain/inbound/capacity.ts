@@ -1,3 +1,4 @@
+import { untilReady } from "../../platform/redis/info.ts";
 import { bindScript, type RedisClient } from "../../platform/redis/script.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import { type CapacityKeys, MEMORY_WATERMARK, readCapacityUse } from "./capacity-use.ts";
@@ -22,6 +23,9 @@ const HEADROOM_ENTRIES = 200_000;
 /** Failed looks, of at most a second each, after which Redis counts as away. */
 const FAILURES_MAX = 2;
 
+/** Time that a new connection has before the first look: until then a failure says nothing of Redis. */
+const CONNECT_WAIT_MS = 5_000;
+
 /** What a look at Redis sees. */
 interface Sums {
   memoryFull: boolean;
@@ -43,6 +47,7 @@ export function startCapacityPoller(runtime: Runtime, keysOf: CapacityKeys): Cap
   let timer: ReturnType<typeof setTimeout> | undefined;
   let stopped = false;
   const poll = async (): Promise<void> => {
+    if (stopped) return;
     try {
       sums = await read();
       failures = 0;
@@ -53,7 +58,7 @@ export function startCapacityPoller(runtime: Runtime, keysOf: CapacityKeys): Cap
     }
     if (!stopped) timer = setTimeout(() => void poll(), POLL_EVERY_MS);
   };
-  void poll();
+  void untilReady(client, CONNECT_WAIT_MS).then(poll, poll);
   runtime.shutdown.add("capacity", () => {
     stopped = true;
     clearTimeout(timer);
