@@ -1,4 +1,5 @@
 import { plainArrayText, quotedArrayText } from "../../platform/postgres/array-text.ts";
+import { joinTexts } from "../../platform/postgres/joined-text.ts";
 import { byteaArrayText, storableText } from "../../platform/postgres/storable.ts";
 import { timeOfId } from "../../platform/uuid.ts";
 import type { Sql } from "../../platform/postgres/client.ts";
@@ -39,15 +40,22 @@ export async function insertAttempts(sql: Sql | Transaction, rows: readonly Atte
   const quoted = (pick: (row: AttemptRow) => string | null): string => quotedArrayText(rows.map(pick));
   const dueMs = ({ next }: AttemptRow): number | null =>
     next.status === "RETRYING" ? next.nextRetryAtMs : null;
+  const asked = joinTexts(rows.map(({ requestHeaders }) => requestHeaders));
+  const answered = joinTexts(rows.map(({ responseHeaders }) => responseHeaders));
   const inserted = await sql`
     insert into webhook_deliveries (
       id, created_at, tenant_id, subscription_id, delivery_id, event_type, event_id, event_created_at, payload,
       attempt_number, request_url, request_headers, request_body, response_status, response_headers, response_body,
       response_time_ms, status, error_code, error_message, next_retry_at, correlation_id, traceparent, trigger, replay_id)
     select id, to_timestamp(created_ms / 1000.0), tenant_id, subscription_id, delivery_id, event_type, event_id,
-      to_timestamp(event_ms / 1000.0), payload, attempt_number, request_url, request_headers, request_body,
-      response_status, response_headers, response_body, response_time_ms, status, error_code, error_message,
-      to_timestamp(due_ms / 1000.0), correlation_id, traceparent, trigger, replay_id
+      to_timestamp(event_ms / 1000.0), payload, attempt_number, request_url,
+      convert_from(substring((select convert_to(${asked.text}::text, 'UTF8')) from asked_from for asked_bytes),
+        'UTF8')::jsonb,
+      request_body, response_status,
+      convert_from(substring((select convert_to(${answered.text}::text, 'UTF8')) from answered_from for answered_bytes),
+        'UTF8')::jsonb,
+      response_body, response_time_ms, status, error_code, error_message, to_timestamp(due_ms / 1000.0),
+      correlation_id, traceparent, trigger, replay_id
     from unnest(
       ${plain(({ id }) => id)}::text::uuid[],
       ${plain(({ id }) => timeOfId(id))}::text::float8[],
@@ -60,10 +68,12 @@ export async function insertAttempts(sql: Sql | Transaction, rows: readonly Atte
       ${byteaArrayText(rows.map(({ payload }) => bytes(payload)))}::text::bytea[],
       ${plain(({ attemptNumber }) => attemptNumber)}::text::int[],
       ${quoted(({ url }) => text(url))}::text::text[],
-      ${quoted(({ requestHeaders }) => requestHeaders)}::text::jsonb[],
+      ${plainArrayText(asked.starts)}::text::int[],
+      ${plainArrayText(asked.sizes)}::text::int[],
       ${byteaArrayText(rows.map(({ requestBody }) => bytes(requestBody)))}::text::bytea[],
       ${plain(({ responseStatus }) => responseStatus)}::text::int[],
-      ${quoted(({ responseHeaders }) => responseHeaders)}::text::jsonb[],
+      ${plainArrayText(answered.starts)}::text::int[],
+      ${plainArrayText(answered.sizes)}::text::int[],
       ${byteaArrayText(rows.map(({ responseBody }) => responseBody))}::text::bytea[],
       ${plain(({ responseTimeMs }) => responseTimeMs)}::text::int[],
       ${plain(({ next }) => next.status)}::text::text[],
@@ -76,8 +86,8 @@ export async function insertAttempts(sql: Sql | Transaction, rows: readonly Atte
       ${plain(({ replayId }) => replayId)}::text::uuid[]
     ) as given(
       id, created_ms, tenant_id, subscription_id, delivery_id, event_type, event_id, event_ms, payload, attempt_number,
-      request_url, request_headers, request_body, response_status, response_headers, response_body, response_time_ms,
-      status, error_code, error_message, due_ms, correlation_id, traceparent, trigger, replay_id)
+      request_url, asked_from, asked_bytes, request_body, response_status, answered_from, answered_bytes, response_body,
+      response_time_ms, status, error_code, error_message, due_ms, correlation_id, traceparent, trigger, replay_id)
     on conflict do nothing`;
   return inserted.count;
 }

@@ -13,9 +13,7 @@ export interface DeliveryName {
 
 /** Id of a delivery: a UUIDv5 of its name. */
 export function deliveryIdOf({ eventId, subscriptionId, replayId }: DeliveryName): string {
-  const hex = createHash("sha1")
-    .update(NAMESPACE + eventId + subscriptionId + (replayId ?? ""))
-    .digest("hex");
+  const hex = Bun.SHA1.hash(NAMESPACE + eventId + subscriptionId + (replayId ?? ""), "hex");
   const variant = ((Number.parseInt(hex[16]!, 16) & 3) | 8).toString(16);
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }

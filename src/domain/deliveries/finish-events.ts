@@ -28,7 +28,6 @@ export interface FannedOutEvent {
 
 const BATCH_ROWS_MAX = 500;
 const BATCH_WAIT_MS = 5;
-const WRITES_MAX = 2;
 const RETRY_WAIT_MS = 500;
 /** An event that neither table takes waits so long for its next try, and the others go on meanwhile. */
 const TAKE_AGAIN_MS = 2_000;
@@ -42,7 +41,7 @@ export class EventFinisher {
   readonly #finish: ReturnType<typeof bindScript>;
   #waiting: FannedOutEvent[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #writes = 0;
+  #isWriting = false;
   #unfinished = 0;
 
   constructor(runtime: Runtime, client: RedisClient) {
@@ -77,15 +76,15 @@ export class EventFinisher {
   #flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    while (this.#waiting.length > 0 && this.#writes < WRITES_MAX) {
-      const batch = this.#waiting.splice(0, BATCH_ROWS_MAX);
-      this.#writes++;
-      void this.#write(batch).finally(() => {
-        this.#writes--;
-        this.#unfinished -= batch.length;
-        if (this.#waiting.length > 0) this.#flush();
-      });
-    }
+    // One at a time: what comes meanwhile goes together, and a row of many costs less.
+    if (this.#waiting.length === 0 || this.#isWriting) return;
+    const batch = this.#waiting.splice(0, BATCH_ROWS_MAX);
+    this.#isWriting = true;
+    void this.#write(batch).finally(() => {
+      this.#isWriting = false;
+      this.#unfinished -= batch.length;
+      this.#flush();
+    });
   }
 
   async #write(batch: readonly FannedOutEvent[]): Promise<void> {

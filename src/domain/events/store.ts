@@ -1,4 +1,5 @@
 import type { Sql } from "../../platform/postgres/client.ts";
+import { joinTexts } from "../../platform/postgres/joined-text.ts";
 import { plainArrayText, quotedArrayText } from "../../platform/postgres/array-text.ts";
 import type { Transaction } from "../context.ts";
 import type { EventMessage } from "./topics.ts";
@@ -44,7 +45,7 @@ export async function insertEvents(
     quotedArrayText(messages.map((message) => new Date(pick(message)).toISOString()));
   const texts = (pick: (message: EventMessage) => string | undefined): string =>
     quotedArrayText(messages.map((message) => pick(message) ?? null));
-  const payloads = joinedText(events.map(({ data }) => data));
+  const payloads = joinTexts(events.map(({ data }) => data));
   await sql`
     insert into events (id, tenant_id, type, source, external_id, ordering_key, schema_version, payload, payload_size,
                         correlation_id, traceparent, occurred_at, created_at, matched)
@@ -77,29 +78,6 @@ export async function insertEvents(
   if (largeIds.length > 0) {
     await sql`delete from large_bodies where receipt_id = any(${plainArrayText(largeIds)}::text::uuid[])`;
   }
-}
-
-/**
- * Texts as one, with where each begins (from 1) and how long it is, in bytes; null for one that is missing. A body in an
- * array of bytea would be twice as long and parsed character by character: 8 of 33 µs a row.
- */
-function joinedText(texts: readonly (string | undefined)[]): {
-  text: string;
-  starts: (number | null)[];
-  sizes: (number | null)[];
-} {
-  const starts: (number | null)[] = [];
-  const sizes: (number | null)[] = [];
-  let text = "";
-  let end = 1;
-  for (const one of texts) {
-    const size = one === undefined ? null : Buffer.byteLength(one);
-    starts.push(size === null ? null : end);
-    sizes.push(size);
-    text += one ?? "";
-    end += size ?? 0;
-  }
-  return { text, starts, sizes };
 }
 
 /** Key of `loadEventBodies`' answer. */

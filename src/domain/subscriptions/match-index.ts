@@ -2,6 +2,8 @@ import type { SubscriptionEntry } from "./compiled-subscription.ts";
 
 /** Places of all remembered answers together; beyond it they are forgotten and made again. */
 const REMEMBERED_MAX = 1_000_000;
+/** Types whose answer is remembered: publishers choose them, and a process sees few again and again. */
+const TYPES_MAX = 10_000;
 
 interface Answer {
   entries: readonly SubscriptionEntry[];
@@ -20,6 +22,7 @@ export class MatchIndex {
   readonly #byPattern = new Map<string, Map<string, SubscriptionEntry>>();
   readonly #remembered = new Map<string, Answer>();
   #rememberedPlaces = 0;
+  readonly #byType = new Map<string, Answer>();
 
   get size(): number {
     return this.#byId.size;
@@ -55,6 +58,15 @@ export class MatchIndex {
 
   /** Subscriptions whose patterns take the type, each once, filters not looked at. The list is shared: do not change it. */
   byType(type: string): Answer {
+    let answer = this.#byType.get(type);
+    if (answer !== undefined) return answer;
+    answer = this.#findByType(type);
+    if (this.#byType.size >= TYPES_MAX) this.#byType.clear();
+    this.#byType.set(type, answer);
+    return answer;
+  }
+
+  #findByType(type: string): Answer {
     const met = this.#patternsMet(type);
     if (met.length === 0) return NOTHING;
     const key = met.join(" ");
@@ -87,6 +99,7 @@ export class MatchIndex {
   }
 
   #forget(): void {
+    this.#byType.clear();
     if (this.#remembered.size === 0) return;
     this.#remembered.clear();
     this.#rememberedPlaces = 0;
