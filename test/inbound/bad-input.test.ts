@@ -368,6 +368,32 @@ describe("readCountedBody()", () => {
     expect(await readCountedBody(chunked(20_000), undefined, 19_999, share)).toBe("too_large");
     expect(await readCountedBody(chunked(0), 20_000, 19_999, share)).toBe("too_large");
   });
+
+  test("gives a large body as it came, whole or not at all", async () => {
+    const sent = crypto.getRandomValues(new Uint8Array(40_000));
+    const large = Buffer.concat(Array.from({ length: 20 }, () => sent));
+    const request = (): Request => {
+      // Pieces of many sizes.
+      let at = 0;
+      const body = new ReadableStream({
+        pull(stream) {
+          const end = at + ((at * 7 + 13_001) % 70_000);
+          stream.enqueue(large.subarray(at, end));
+          if (end >= large.byteLength) stream.close();
+          at = end;
+        },
+      });
+      return new Request("http://localhost", { method: "POST", body });
+    };
+    const read = (contentLength: number | undefined) =>
+      readCountedBody(request(), contentLength, 1_000_000, new BodyShare(new BodyBudget(10_000_000)));
+    for (const contentLength of [large.byteLength, undefined]) {
+      const body = (await read(contentLength)) as Uint8Array;
+      expect(Buffer.compare(body, large)).toBe(0);
+    }
+    expect(await read(large.byteLength + 1)).toBe("incomplete");
+    expect(await read(large.byteLength - 1)).toBe("incomplete");
+  });
 });
 
 describe("behind a trusted proxy", () => {

@@ -28,7 +28,7 @@ async function change(file: string): Promise<void> {
 /** What rounds wrote until a new scan was among them. */
 async function writtenBy(writer: SteadyWriter): Promise<string[]> {
   const rounds = [];
-  for (let round = 0; round < 5; round++) rounds.push(...(await writer.runRound()));
+  for (let round = 0; round < 20; round++) rounds.push(...(await writer.runRound()));
   return rounds.toSorted();
 }
 
@@ -54,7 +54,7 @@ describe("SteadyWriter", () => {
     const { base, file } = await databases();
     await writeFile(file("1"), "a");
     const writer = new SteadyWriter(base);
-    for (let n = 0; n < 4; n++) await writtenBy(writer);
+    for (let n = 0; n < 5; n++) await writtenBy(writer);
     await change(file("1"));
     expect(await writtenBy(writer)).toEqual([file("1")]);
   });

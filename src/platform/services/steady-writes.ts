@@ -5,15 +5,15 @@ import type { Service } from "./service.ts";
 
 /**
  * Linux writes a page of a file 30 s after it was changed, and with it all of that file: under load 300 MB at once, behind
- * which Redis' next fsync waited for up to a second. Written every second these pages are 8 to 25 MB.
+ * which Redis' next fsync waited for up to a second. Written four times a second these pages are 2 to 10 MB.
  */
-const EVERY_MS = 1000;
+const EVERY_MS = 250;
 
 /** Rounds after which files are looked for that did not change lately: a day has some hundred of them. */
-const ROUNDS_PER_SCAN = 5;
+const ROUNDS_PER_SCAN = 20;
 
 /** Rounds without a change after which a file is left to the next scan. */
-const IDLE_ROUNDS = 10;
+const IDLE_ROUNDS = 40;
 
 /** A file of a database that was written lately. */
 interface WarmFile {
