@@ -1,8 +1,17 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { type AddressInfo, createServer } from "node:net";
 import { gzipSync } from "node:zlib";
 import { createTransformation } from "../../src/domain/transformations/create-transformation.ts";
 import { startTestGateway, type TestGateway, type TestIntegration } from "../gateway/gateway-fixture.ts";
 import { startTestProvider, type TestProvider } from "../integrations/test-provider.ts";
+
+const CSV_TO_LOADS = {
+  code: "csv-to-loads",
+  name: "CSV to loads",
+  sourceFormat: "CSV",
+  targetFormat: "JSON",
+  mappingRules: { rules: [{ target: "loads", from: { each: "$item", do: "id" } }] },
+} as const;
 
 let hub: TestGateway;
 let provider: TestProvider;
@@ -18,13 +27,7 @@ beforeAll(async () => {
     targetFormat: "XML",
     mappingRules: { rules: [{ target: "Load.Id", from: "id", required: true }] },
   });
-  await createTransformation(integration.tenant.ctx, {
-    code: "csv-to-loads",
-    name: "CSV to loads",
-    sourceFormat: "CSV",
-    targetFormat: "JSON",
-    mappingRules: { rules: [{ target: "loads", from: { each: "$item", do: "id" } }] },
-  });
+  await createTransformation(integration.tenant.ctx, CSV_TO_LOADS);
 }, 60_000);
 afterEach(() => {
   provider.answer = undefined;
@@ -70,6 +73,60 @@ describe("Hub-Transform-Request and Hub-Transform-Response", () => {
     expect([answer.status, problem.code]).toEqual([422, "transformation_failed"]);
     expect(problem.errors[0]).toMatchObject({ message: expect.stringContaining("required_missing") });
     expect(provider.seen).toHaveLength(0);
+  });
+
+  test("callThroughTemplates() undoes the encoding of the body, and refuses one that it cannot undo", async () => {
+    const send = (body: Uint8Array | string, encoding: string) =>
+      integration.proxy("/v1/loads", {
+        method: "POST",
+        body: body as BodyInit,
+        headers: {
+          "content-type": "application/json",
+          "content-encoding": encoding,
+          "hub-transform-request": "load-to-xml",
+        },
+      });
+    expect((await send(gzipSync('{"id":"L-2"}'), "gzip")).status).toBe(200);
+    expect(provider.seen[0]!.body).toContain("<Load><Id>L-2</Id></Load>");
+    expect(provider.seen[0]!.headers.get("content-encoding")).toBeNull();
+    const codeOf = async (answer: Response) => [
+      answer.status,
+      ((await answer.json()) as { code: string }).code,
+    ];
+    expect(await codeOf(await send("x", "zstd"))).toEqual([415, "unsupported_media_type"]);
+    expect(await codeOf(await send("no gzip", "gzip"))).toEqual([400, "bad_request"]);
+    const bomb = gzipSync(Buffer.alloc(12 * 1024 * 1024));
+    expect(await codeOf(await send(bomb, "gzip"))).toEqual([413, "body_too_large"]);
+    expect(provider.seen).toHaveLength(1);
+  });
+
+  test("callThroughTemplates() answers 502 to a bomb, and to an answer that breaks off before it is whole", async () => {
+    const ask = async ({ proxy }: TestIntegration) => {
+      const answer = await proxy("/v1/loads", {
+        headers: { "hub-transform-response": "csv-to-loads", "hub-retries": "0" },
+      });
+      return [
+        answer.status,
+        ((await answer.json()) as { code: string }).code,
+        answer.headers.has("hub-log-id"),
+      ];
+    };
+    provider.answer = () =>
+      new Response(gzipSync(Buffer.alloc(200 * 1024 * 1024, "a")), {
+        headers: { "content-type": "text/csv", "content-encoding": "gzip" },
+      });
+    expect(await ask(integration)).toEqual([502, "answer_not_transformed", true]);
+    const cutter = createServer((socket) => {
+      socket.on("error", () => undefined);
+      socket.once("data", () =>
+        socket.end(`HTTP/1.1 200 OK\r\nContent-Length: 999999\r\n\r\n${"a".repeat(200_000)}`),
+      );
+    });
+    await new Promise<void>((resolve) => cutter.listen(0, "127.0.0.1", resolve));
+    const cut = await hub.newIntegration(`http://127.0.0.1:${(cutter.address() as AddressInfo).port}`);
+    await createTransformation(cut.tenant.ctx, CSV_TO_LOADS);
+    expect(await ask(cut)).toEqual([502, "upstream_failed", true]);
+    cutter.close();
   });
 
   test("callThroughTemplates() answers 502 when the answer does not fit, and tells its log row", async () => {

@@ -1,6 +1,7 @@
-import { decodeAnswer } from "../../platform/egress/decode-answer.ts";
+import { BrokenAnswer } from "../../platform/egress/streamed-exchange.ts";
+import { type DecodedContent, decodeContent } from "../../platform/formats/decode-content.ts";
 import type { Context } from "../context.ts";
-import { HubError, invalidInput } from "../errors.ts";
+import { type ErrorCode, HubError, invalidInput } from "../errors.ts";
 import type { DocumentFailure } from "../transformations/document-fault.ts";
 import type { StoredTemplate } from "../transformations/schema.ts";
 import { type ReadyTemplate, templatesOf } from "../transformations/template-cache.ts";
@@ -31,9 +32,10 @@ const OF_THE_BYTES: ReadonlySet<string> = new Set([
  * Calls a provider; the request's body goes through one template before, and the body of an answer with a 2xx through
  * another one afterwards, where the caller named them.
  *
- * @throws HubError as `callProvider`; 413 `body_too_large`; 422 `invalid_input` for a template that there is not, and
- * `transformation_failed` with every fault of the request's body, which was not sent; 502 `answer_not_transformed` with
- * those of the answer's; 503 `unavailable` while a template rests
+ * @throws HubError as `callProvider`; 413 `body_too_large`; 415 `unsupported_media_type` or 400 `bad_request` for an
+ * encoding that cannot be undone; 422 `invalid_input` for a template that there is not, and `transformation_failed` with
+ * every fault of the request's body, which was not sent; 502 `answer_not_transformed` with those of the answer's; 503
+ * `unavailable` while a template rests
  */
 export async function callThroughTemplates(ctx: Context, input: CallInput): Promise<ProviderAnswer> {
   const { transformRequest, transformResponse } = input.options;
@@ -68,8 +70,11 @@ async function withTransformedBody(
   input: CallInput,
   template: ReadyTemplate,
 ): Promise<CallInput> {
-  const bytes = await bytesOf(input.body);
-  if (bytes === undefined || bytes.byteLength === 0) return input;
+  const body = await bytesOf(input.body);
+  if (body === undefined || body.byteLength === 0) return input;
+  const decoded = await decodeContent(body, input.headers["content-encoding"], TRANSFORMED_BYTES_MAX);
+  if (!decoded.ok) throw new HubError(UNDECODED[decoded.code], `${decoded.message}.`);
+  const { bytes } = decoded;
   const source = { bytes, charset: charsetOf(input.headers["content-type"]) };
   const outcome = await transformDocument(ctx.runtime, template, source);
   if (!outcome.ok) throw refused(outcome);
@@ -79,6 +84,12 @@ async function withTransformedBody(
   headers["content-type"] = contentTypeOf(template.targetFormat, template.mappingRules.target);
   return { ...input, headers, body: outcome.bytes };
 }
+
+const UNDECODED = {
+  body_encoding_unsupported: "unsupported_media_type",
+  body_encoding_invalid: "bad_request",
+  body_too_large_decoded: "body_too_large",
+} as const satisfies Record<Exclude<DecodedContent, { ok: true }>["code"], ErrorCode>;
 
 async function bytesOf(body: CallBody): Promise<Uint8Array | undefined> {
   if (!(body instanceof ReplayableBody)) return body;
@@ -125,13 +136,9 @@ async function transformedAnswer(
   if (status < 200 || status > 299 || status === 204 || status === 205 || method === "HEAD") return answer;
   const headerOf = (name: string): string | undefined =>
     answer.headers.find(([known]) => known === name)?.[1];
-  const bytes = await wholeAnswer(answer, headerOf("content-encoding"));
-  if (bytes === undefined)
-    throw new GatewayError(
-      "answer_not_transformed",
-      `The answer has more than ${TRANSFORMED_BYTES_MAX} bytes.`,
-      info,
-    );
+  const decoded = await wholeAnswer(answer, headerOf("content-encoding"));
+  if (!decoded.ok) throw new GatewayError("answer_not_transformed", `${decoded.message}.`, info);
+  const { bytes } = decoded;
   if (bytes.byteLength === 0) return { ...answer, body: bytes };
   const source = { bytes, charset: charsetOf(headerOf("content-type")) };
   const outcome = await transformDocument(ctx.runtime, template, source);
@@ -150,15 +157,25 @@ async function transformedAnswer(
   return { status, headers, body: outcome.bytes, info };
 }
 
-/** The decoded body; undefined when it is too large. */
+/**
+ * The whole of the body, decoded.
+ *
+ * @throws GatewayError 502 `upstream_failed` or 504 `upstream_timeout` when it breaks off
+ */
 async function wholeAnswer(
-  { body }: ProviderAnswer,
+  { body, info }: ProviderAnswer,
   contentEncoding: string | undefined,
-): Promise<Uint8Array | undefined> {
-  const bytes = body instanceof Uint8Array ? body : await collect(body);
-  if (bytes === undefined || contentEncoding === undefined) return bytes;
-  const { body: decoded, cut } = await decodeAnswer(bytes, contentEncoding, TRANSFORMED_BYTES_MAX);
-  return cut ? undefined : decoded;
+): Promise<{ ok: true; bytes: Uint8Array } | { ok: false; message: string }> {
+  try {
+    const bytes = body instanceof Uint8Array ? body : await collect(body);
+    if (bytes === undefined)
+      return { ok: false, message: `The answer has more than ${TRANSFORMED_BYTES_MAX} bytes` };
+    return await decodeContent(bytes, contentEncoding, TRANSFORMED_BYTES_MAX);
+  } catch (error) {
+    if (!(error instanceof BrokenAnswer)) throw error;
+    const { kind, message } = error.failure;
+    throw new GatewayError(kind === "timeout" ? "upstream_timeout" : "upstream_failed", `${message}.`, info);
+  }
 }
 
 async function collect(pieces: AsyncIterableIterator<Uint8Array>): Promise<Uint8Array | undefined> {

@@ -1,7 +1,7 @@
 import { parseJson } from "../../platform/json/parse-json.ts";
 import type { JsonLimits } from "../../platform/json/scan-json.ts";
 import { JSON_LIMITS } from "../../platform/json/scan-json.ts";
-import { decodeContent } from "./decode-content.ts";
+import { decodeContent } from "../../platform/formats/decode-content.ts";
 
 export interface EncodedBody {
   /** As received. */

@@ -2,7 +2,7 @@ import { FairSlots } from "../../platform/egress/fair-slots.ts";
 import type { TransformTemplate } from "../transformations/schema.ts";
 import { checkModel, notJson } from "./check-model.ts";
 import { decodeBody } from "./decode-body.ts";
-import { decodeContent } from "./decode-content.ts";
+import { decodeContent } from "../../platform/formats/decode-content.ts";
 import { beginsWithIsa, isX12Type } from "./detect-x12.ts";
 import type { CachedEndpoint } from "./endpoint-cache.ts";
 import { handOver } from "./hand-over.ts";

@@ -8,7 +8,7 @@ import { transformDocument } from "../transformations/transform-document.ts";
 import type { DocumentFormat } from "../transformations/transformation-schema.ts";
 import { contentTypeOf } from "../transformations/write-target.ts";
 import { decodeBody } from "./decode-body.ts";
-import { decodeContent } from "./decode-content.ts";
+import { decodeContent } from "../../platform/formats/decode-content.ts";
 import type { Work } from "./inbound-work.ts";
 import { RouteFailure } from "./route-failure.ts";
 

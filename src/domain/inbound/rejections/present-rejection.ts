@@ -1,6 +1,6 @@
 import { createRedactor } from "../../api-logs/redact.ts";
 import { REDACTED } from "../../api-logs/secret-names.ts";
-import { decodeContent } from "../decode-content.ts";
+import { decodeContent } from "../../../platform/formats/decode-content.ts";
 import { presentBytes } from "../present-receipt.ts";
 import { compileBodyBlanking } from "../schemes/blank-secrets.ts";
 import { findScheme } from "../schemes/registry.ts";

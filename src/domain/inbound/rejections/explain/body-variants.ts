@@ -1,5 +1,5 @@
 import { parseJson } from "../../../../platform/json/parse-json.ts";
-import { decodeContent } from "../../decode-content.ts";
+import { decodeContent } from "../../../../platform/formats/decode-content.ts";
 import { utf8Text } from "../../schemes/read-place.ts";
 import type { RejectionCause } from "../rejection-cause.ts";
 import { type JsonStyle, reformatJson, rewriteStrings, sortJson } from "./reformat-json.ts";
