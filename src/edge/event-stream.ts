@@ -24,6 +24,8 @@ const LIFETIME_MS = 15 * 60_000;
 /** Milliseconds after which a client comes back. */
 const RETRY_MS = 1_000;
 
+const HEADERS = { "content-type": "text/event-stream; charset=utf-8", "x-accel-buffering": "no" };
+
 /** Id of a message: time of acceptance and event id, which together name the place in the stream. */
 const MESSAGE_ID = /^(\d{1,15})-(.+)$/;
 
@@ -31,17 +33,19 @@ const MESSAGE_ID = /^(\d{1,15})-(.+)$/;
  * Opens a stream of server-sent events (WHATWG HTML, section 9.2) of the tenant's events.
  *
  * @param input.lastEventId id of the last message that was read, or an event's id
+ * @param input.headersOnly true for a HEAD, which would else wait for the end of a stream that nobody reads
  * @throws HubError 403 `forbidden`; 422 `invalid_input`; 503 `unavailable` when there are too many viewers
  */
 export async function openEventStream(
   ctx: Context,
-  input: { liveFeed: LiveFeed; type: string | undefined; lastEventId: string | null },
+  input: { liveFeed: LiveFeed; type: string | undefined; lastEventId: string | null; headersOnly: boolean },
 ): Promise<Response> {
   requireScope(ctx, "events:read");
   const pattern = input.type === undefined ? undefined : readEventPattern(input.type);
   if (input.type !== undefined && pattern === undefined)
     throw invalidInput([{ path: "type", message: "must be an event type, or its beginning before *" }]);
   const after = await findPosition(ctx, input.lastEventId);
+  if (input.headersOnly) return new Response(null, { headers: HEADERS });
   const encoder = new TextEncoder();
   let controller: ReadableStreamDefaultController<Uint8Array>;
   let leave = (): void => undefined;
@@ -91,9 +95,7 @@ export async function openEventStream(
       setTimeout(close, LIFETIME_MS),
     );
   }
-  return new Response(stream, {
-    headers: { "content-type": "text/event-stream; charset=utf-8", "x-accel-buffering": "no" },
-  });
+  return new Response(stream, { headers: HEADERS });
 }
 
 /** Lets a sender wait until its reader has read enough for a page to fit. */

@@ -303,3 +303,19 @@ describe("GET /api/v1/events/stream", () => {
     await view.stop();
   });
 });
+
+test("openEventStream() answers a HEAD at once, and it takes no viewer's place", async () => {
+  const tenant = await hub.newTenant();
+  const url = new URL("/api/v1/events/stream", server.url);
+  const headers = { authorization: `Bearer ${tenant.apiKey}` };
+  for (let turn = 0; turn < 25; turn++) {
+    const answer = await fetch(url, { method: "HEAD", headers });
+    expect([answer.status, answer.headers.get("content-type")]).toEqual([
+      200,
+      "text/event-stream; charset=utf-8",
+    ]);
+  }
+  const viewer = await follow(tenant);
+  expect(viewer.answer.status).toBe(200);
+  await viewer.stop();
+});

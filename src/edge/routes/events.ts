@@ -77,8 +77,13 @@ export const eventRoutes = (runtime: Runtime) => {
     })
     .get(
       "/stream",
-      ({ ctx, query, headers }) =>
-        openEventStream(ctx, { liveFeed, type: query.type, lastEventId: headers["last-event-id"] ?? null }),
+      ({ ctx, query, headers, request: { method } }) =>
+        openEventStream(ctx, {
+          liveFeed,
+          type: query.type,
+          lastEventId: headers["last-event-id"] ?? null,
+          headersOnly: method === "HEAD",
+        }),
       {
         query: t.Object({ type: TypeQuery }, { additionalProperties: false }),
         headers: StreamHeaders,
