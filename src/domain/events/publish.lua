@@ -14,12 +14,34 @@
 local partitions, capacity, requests = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local at = 4 + partitions
 
-local room, remember, counts = {}, {}, {}
+local room, counts, known, remember = {}, {}, {}, {}
 for p = 1, partitions do
   room[p] = capacity > 0 and capacity - redis.call('XLEN', KEYS[p * 4 - 3]) or math.huge
-  remember[p] = false
-  counts[p] = {}
+  counts[p], known[p], remember[p] = {}, {}, {}
 end
+
+-- Under which values the ids were accepted before. One call for all of a partition, here and where they are remembered:
+-- each call from a script costs more than what it does.
+local function look(p, seen, fields)
+  local missing = {}
+  if fields[1] then
+    for i, value in ipairs(redis.call('HMGET', seen, unpack(fields))) do
+      if value then known[p][fields[i]] = value else missing[#missing + 1] = fields[i] end
+    end
+  end
+  return missing
+end
+
+local asked, first = {}, at
+for p = 1, partitions do asked[p] = {} end
+for _ = 1, requests do
+  for a = first + 1, first + tonumber(ARGV[first]) * 6, 6 do
+    local fields = asked[tonumber(ARGV[a])]
+    fields[#fields + 1] = ARGV[a + 2]
+  end
+  first = first + 1 + tonumber(ARGV[first]) * 6
+end
+for p = 1, partitions do look(p, KEYS[p * 4], look(p, KEYS[p * 4 - 1], asked[p])) end
 
 local reply = {}
 for r = 1, requests do
@@ -29,9 +51,9 @@ for r = 1, requests do
   for e = 1, events do
     local a = at + (e - 1) * 6
     local p, field = tonumber(ARGV[a]), ARGV[a + 2]
-    local known = fresh[field] or redis.call('HGET', KEYS[p * 4 - 1], field) or redis.call('HGET', KEYS[p * 4], field)
-    if known then
-      answers[e] = known
+    local value = fresh[field] or known[p][field]
+    if value then
+      answers[e] = value
     else
       answers[e] = 1
       fresh[field] = ARGV[a + 3]
@@ -49,15 +71,16 @@ for r = 1, requests do
       if answers[e] == 1 then
         local a = at + (e - 1) * 6
         local p = tonumber(ARGV[a])
-        local stream, seen = KEYS[p * 4 - 3], KEYS[p * 4 - 1]
         if ARGV[a + 5] == '' then
-          redis.call('XADD', stream, '*', 'm', ARGV[a + 4])
+          redis.call('XADD', KEYS[p * 4 - 3], '*', 'm', ARGV[a + 4])
         else
-          redis.call('XADD', stream, '*', 'm', ARGV[a + 4], 'b', ARGV[a + 5])
+          redis.call('XADD', KEYS[p * 4 - 3], '*', 'm', ARGV[a + 4], 'b', ARGV[a + 5])
         end
-        redis.call('HSET', seen, ARGV[a + 2], ARGV[a + 3])
+        local fields, field, value = remember[p], ARGV[a + 2], ARGV[a + 3]
+        fields[#fields + 1] = field
+        fields[#fields + 1] = value
+        known[p][field] = value
         room[p] = room[p] - 1
-        remember[p] = true
         counts[p][ARGV[a + 1]] = (counts[p][ARGV[a + 1]] or 0) + 1
       end
     end
@@ -67,9 +90,12 @@ for r = 1, requests do
 end
 
 for p = 1, partitions do
-  for field, count in pairs(counts[p]) do redis.call('HINCRBY', KEYS[p * 4 - 2], field, count) end
   local keepSeconds = tonumber(ARGV[3 + p])
-  if remember[p] and keepSeconds > 0 then redis.call('EXPIRE', KEYS[p * 4 - 1], keepSeconds, 'NX') end
+  if remember[p][1] then
+    redis.call('HSET', KEYS[p * 4 - 1], unpack(remember[p]))
+    if keepSeconds > 0 then redis.call('EXPIRE', KEYS[p * 4 - 1], keepSeconds, 'NX') end
+  end
+  for field, count in pairs(counts[p]) do redis.call('HINCRBY', KEYS[p * 4 - 2], field, count) end
 end
 
 return reply
