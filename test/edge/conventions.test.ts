@@ -101,6 +101,17 @@ describe("createApp() with bad input", () => {
     expect(answer.headers.get("content-type")).toBe("application/problem+json");
   });
 
+  test("says of a compressed body that it must not be, and takes the coding that changes nothing", async () => {
+    const { apiKey: key } = await hub.newTenant();
+    const body = JSON.stringify({ name: "x", role: "viewer" });
+    const send = (coding: string) =>
+      hub.call("POST", KEYS, { key, body, headers: { "content-encoding": coding } });
+    const refused = await send("gzip");
+    expect([refused.status, refused.json["code"]]).toEqual([415, "unsupported_media_type"]);
+    expect(refused.json["detail"]).toContain("Content-Encoding");
+    expect((await send("identity")).status).toBe(201);
+  });
+
   test("refuses a NUL in a query, and finds nothing under a name that holds one", async () => {
     const { apiKey: key } = await hub.newTenant();
     for (const query of [

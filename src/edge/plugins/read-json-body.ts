@@ -32,6 +32,9 @@ export async function readJsonBody(request: Request, options: JsonBodyOptions = 
   if (bytes === "too_large") throw tooLarge();
   if (bytes === "incomplete") throw new HubError("bad_request", "The body is shorter than announced.");
   if (bytes.byteLength === 0) return null;
+  const coding = request.headers.get("content-encoding")?.toLowerCase() ?? "";
+  if (coding !== "" && coding !== "identity")
+    throw new HubError("unsupported_media_type", "The body must not be compressed (Content-Encoding).");
   const contentType = (request.headers.get("content-type") ?? "").split(";", 1)[0]!.trim();
   if (!JSON_TYPE.test(contentType))
     throw new HubError("unsupported_media_type", "The body must be application/json.");
