@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { randomBytes } from "node:crypto";
 import postgres from "postgres";
 import { BootError, runBootChecks } from "../../src/domain/health/boot-checks.ts";
 import { createReadiness, type Readiness } from "../../src/domain/health/readiness.ts";
@@ -7,6 +8,8 @@ import { connectRedis } from "../../src/platform/redis/client.ts";
 import { checkRedisDurability } from "../../src/platform/redis/durability.ts";
 import { masterNodes, untilReady } from "../../src/platform/redis/info.ts";
 import { workerLeaseKey } from "../../src/platform/redis/keys.ts";
+import { newId } from "../../src/platform/uuid.ts";
+import { sealSecret } from "../../src/domain/vault/seal-secret.ts";
 import { createRuntime } from "../../src/platform/runtime.ts";
 import { type Fixture, startFixture } from "../api-logs/fixture.ts";
 
@@ -196,6 +199,21 @@ describe("runBootChecks()", () => {
     expect(await bootWith({ STREAM_PARTITIONS: "8" })).toEqual([
       expect.stringContaining("STREAM_PARTITIONS=8, but this Redis was first started with 4"),
     ]);
+  });
+
+  test("runBootChecks() refuses keys that open no secret of the database, and goes on with some of them", async () => {
+    const { tenantId } = await fixture.tenant();
+    const sealed = { tenantId, table: "api_keys", rowId: newId(), column: "x" };
+    await sealSecret(fixture.runtime, fixture.runtime.sqlSystem, sealed, "a secret");
+    const ring = fixture.postgres.encryptionKey;
+    const [id] = ring.split(":", 1) as [string];
+    const other = randomBytes(32).toString("base64");
+    const boot = (key: string) => bootWith({ INTEGRATION_ENCRYPTION_KEY: key });
+    expect(await boot(`${id}:${other}`)).toEqual([
+      expect.stringContaining(`its key "${id}" is not the one under which`),
+    ]);
+    expect(await boot(`new:${other}`)).toEqual([expect.stringContaining(`has no key "${id}"`)]);
+    expect(await boot(`new:${other},${ring}`)).toEqual([]);
   });
 
   test("runBootChecks() lists all faults at once", async () => {

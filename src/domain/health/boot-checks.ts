@@ -5,6 +5,7 @@ import { checkRedisDurability, checkRedisVersion } from "../../platform/redis/du
 import { untilReady } from "../../platform/redis/info.ts";
 import { PARTITIONS_KEY } from "../../platform/redis/keys.ts";
 import type { Runtime } from "../../platform/runtime.ts";
+import { findLostKeys } from "../vault/find-lost-keys.ts";
 
 /** The services are there but not fit for what a 200 promises; the message lists every fault. */
 export class BootError extends StartError {
@@ -34,13 +35,14 @@ export async function runBootChecks(runtime: Runtime): Promise<void> {
   await untilReady(redis, REDIS_WAIT_MS).catch((error: unknown) => {
     throw new BootError([error instanceof Error ? error.message : String(error)]);
   });
-  const [versions, weaknesses, postgres, partitions] = await Promise.all([
+  const [versions, weaknesses, postgres, partitions, keys] = await Promise.all([
     checkRedisVersion(redis),
     findWeaknesses(runtime),
     postgresProblems(sqlSystem),
     partitionProblem(runtime),
+    keyProblems(runtime),
   ]);
-  const problems = [...versions, ...postgres, ...partitions];
+  const problems = [...versions, ...postgres, ...partitions, ...keys];
   if (config.redisDurability === "always") problems.push(...weaknesses);
   else
     for (const weakness of weaknesses) log.warn({ weakness }, "REDIS_DURABILITY=relaxed: a 200 can be lost");
@@ -58,6 +60,16 @@ async function postgresProblems(sql: Runtime["sqlSystem"]): Promise<string[]> {
   } catch (error) {
     return [`Cannot ask Postgres: ${error instanceof Error ? error.message : String(error)}`];
   }
+}
+
+/** Keys that open nothing are refused; where some secrets cannot be opened, the others' owners are served on. */
+async function keyProblems(runtime: Runtime): Promise<string[]> {
+  // That Postgres is away or not migrated is told by others.
+  const lost = await findLostKeys(runtime).catch(() => undefined);
+  if (lost === undefined) return [];
+  if (lost.opensNothing) return lost.problems;
+  for (const problem of lost.problems) runtime.log.warn(problem);
+  return [];
 }
 
 /**
