@@ -65,12 +65,22 @@ describe("POST /api/v1/edi/partners", () => {
     [
       "equal separators",
       { settings: { writing: { separators: { element: "|", segment: "|" } } } },
-      "/settings/writing",
+      "/settings/writing/separators/segment",
+    ],
+    [
+      "a separator that is the usual one of another kind",
+      { settings: { writing: { separators: { component: "*" } } } },
+      "/settings/writing/separators/component",
+    ],
+    [
+      "a blank as separator",
+      { settings: { writing: { separators: { component: " " } } } },
+      "/settings/writing/separators/component",
     ],
     [
       "a letter as separator",
       { settings: { writing: { separators: { element: "A" } } } },
-      "/settings/writing",
+      "/settings/writing/separators/element",
     ],
     ["an unknown setting", { settings: { colour: "red" } }, "/settings/colour"],
     ["a set code of two", { settings: { sets: { "20": { template: "x" } } } }, "/settings/sets/20"],

@@ -41,6 +41,8 @@ function envelopeFaults(partner: PartnerValues): FieldError[] {
   if (isaQualifier === ownIsaQualifier && isaId === ownIsaId) {
     faults.push({ path: "/isaId", message: "must differ from ownIsaId: nobody sends documents to himself" });
   }
+  const separators = separatorFaults(partner);
+  if (separators.length > 0) return [...faults, ...separators];
   const outcome = writeX12Document(
     PROBE,
     envelopeFor(partner, { interchange: 1, group: 1, set: 1 }, new Date(0)),
@@ -48,6 +50,31 @@ function envelopeFaults(partner: PartnerValues): FieldError[] {
   if (outcome.ok) return faults;
   for (const { pointer, message } of outcome.faults)
     faults.push({ path: fieldOf(pointer, partner), message });
+  return faults;
+}
+
+/** What stands for a separator that the settings leave out; the repetition separator is chosen beside the others. */
+const USUAL_SEPARATORS = { element: "*", component: ">", segment: "~" } as const;
+
+/** Separators that data could hold as they are, or that are one another. */
+function separatorFaults({ settings }: PartnerValues): FieldError[] {
+  const given = settings.writing?.separators ?? {};
+  const faults: FieldError[] = [];
+  const taken = new Map<string, string>();
+  const all = Object.entries({ ...USUAL_SEPARATORS, ...given });
+  // Those that are written first, so that a fault names a separator that the settings have.
+  for (const [name, separator] of all.toSorted(
+    ([one], [other]) => Number(one in given) - Number(other in given),
+  )) {
+    if (separator === null || separator === undefined) continue;
+    const path = `/settings/writing/separators/${name}`;
+    const twin = taken.get(separator);
+    if ([...separator].length !== 1) faults.push({ path, message: "must be one character" });
+    else if (/^[\p{L}\p{N} ]$/u.test(separator))
+      faults.push({ path, message: "must be no letter, digit or blank: data hold these" });
+    else if (twin !== undefined) faults.push({ path, message: `must differ from the ${twin} separator` });
+    taken.set(separator, name);
+  }
   return faults;
 }
 

@@ -40,10 +40,75 @@ export function settingsFaults(
   const { sourceFormat, targetFormat, mappingRules } = content;
   const { source, target, recordPath } = mappingRules;
   return [
-    ...(source === undefined ? [] : schemaFaults(READ[sourceFormat], source, `${at}/source`)),
-    ...(target === undefined ? [] : schemaFaults(WRITE[targetFormat], target, `${at}/target`)),
+    ...(source === undefined ? [] : sideFaults(READ, sourceFormat, source, `${at}/source`)),
+    ...(target === undefined ? [] : sideFaults(WRITE, targetFormat, target, `${at}/target`)),
     ...(recordPath === undefined ? [] : recordFaults(sourceFormat, targetFormat, mappingRules, at)),
   ];
+}
+
+/** Settings of one side: each by itself, and then against one another. */
+function sideFaults(
+  schemas: typeof READ,
+  format: DocumentFormat,
+  settings: Readonly<Record<string, unknown>>,
+  at: string,
+): FieldError[] {
+  const faults = schemaFaults(schemas[format], settings, at);
+  if (faults.length > 0) return faults;
+  const conflicts =
+    format === "CSV"
+      ? csvConflicts(settings as CsvSettings)
+      : format === "XML"
+        ? xmlConflicts(settings as XmlSettings)
+        : [];
+  return conflicts.map(({ path, message }) => ({ path: at + path, message }));
+}
+
+const ONE_BYTE_ENCODINGS: ReadonlySet<string | undefined> = new Set(["iso-8859-1", "windows-1252"]);
+
+/** Characters with two meanings, and a mark that the encoding does not have. */
+function csvConflicts({ byteOrderMark, encoding, ...settings }: CsvSettings): FieldError[] {
+  const { delimiter = ",", quote = '"', escape, comment } = settings;
+  const faults: FieldError[] = [];
+  const mustDiffer = (
+    name: string,
+    value: string | undefined,
+    others: Record<string, string | undefined>,
+  ): void => {
+    const twin = Object.keys(others).find((other) => value !== undefined && others[other] === value);
+    if (twin !== undefined) faults.push({ path: `/${name}`, message: `must differ from ${twin}` });
+  };
+  if (settings.quote === undefined) mustDiffer("delimiter", delimiter, { quote });
+  else mustDiffer("quote", quote, { delimiter });
+  mustDiffer("escape", escape, { delimiter });
+  mustDiffer("comment", comment, { delimiter, quote, escape });
+  if (byteOrderMark === true && ONE_BYTE_ENCODINGS.has(encoding))
+    faults.push({ path: "/byteOrderMark", message: `does not exist in ${encoding}` });
+  return faults;
+}
+
+/** Namespaces in XML 1.0, section 3: what the two prefixes that need no declaration stand for. */
+const RESERVED = {
+  xml: "http://www.w3.org/XML/1998/namespace",
+  xmlns: "http://www.w3.org/2000/xmlns/",
+} as const;
+
+function xmlConflicts({ namespaces = {} }: XmlSettings): FieldError[] {
+  const faults: FieldError[] = [];
+  const prefixes = new Map<string, string>();
+  for (const [prefix, uri] of Object.entries(namespaces)) {
+    const path = `/namespaces/${prefix}`;
+    const twin = prefixes.get(uri);
+    const reserved = Object.entries(RESERVED).find(([name, meaning]) => name === prefix || meaning === uri);
+    if (prefix === "xmlns" || uri === RESERVED.xmlns)
+      faults.push({ path, message: "xmlns and its namespace cannot be declared" });
+    else if (reserved !== undefined && (reserved[0] !== prefix || reserved[1] !== uri))
+      faults.push({ path, message: `${reserved[0]} and ${reserved[1]} belong together` });
+    else if (twin !== undefined)
+      faults.push({ path, message: `stands for the same namespace as ${twin === "" ? "no prefix" : twin}` });
+    prefixes.set(uri, prefix);
+  }
+  return faults;
 }
 
 function recordFaults(

@@ -30,6 +30,11 @@ function failed(job: number, failure: Failure, text: FailureText): Frame {
   return { kind: FRAME.failed, a: job, b: FAILURES.indexOf(failure), c: 0, text: JSON.stringify(text) };
 }
 
+function holdsEndless(value: unknown): boolean {
+  if (typeof value === "number") return !Number.isFinite(value);
+  return typeof value === "object" && value !== null && Object.values(value).some(holdsEndless);
+}
+
 async function evaluate(frame: Frame): Promise<Frame> {
   const expression = expressions.get(frame.b);
   if (expression === undefined || expression instanceof ExpressionError) {
@@ -37,10 +42,16 @@ async function evaluate(frame: Frame): Promise<Frame> {
     return failed(frame.a, "failed", { message, position });
   }
   try {
-    const output = JSON.stringify(await expression.evaluate(JSON.parse(frame.text), frame.c));
+    const value = await expression.evaluate(JSON.parse(frame.text), frame.c);
+    const output = JSON.stringify(value);
     if (output === undefined) {
       const message = "The expression gives no value for this input";
       return failed(frame.a, "no_value", { message, position: -1 });
+    }
+    // JSON writes 1/0 as null, without a word.
+    if (output.includes("null") && holdsEndless(value)) {
+      const message = "The result holds a number that is not finite, as 1/0 is not";
+      return failed(frame.a, "failed", { message, position: -1 });
     }
     if (Buffer.byteLength(output, "utf8") > OUTPUT_MAX_BYTES) {
       const message = `The result is larger than ${OUTPUT_MAX_BYTES} bytes`;

@@ -59,9 +59,8 @@ export interface JsonataPool {
   close(): Promise<void>;
 }
 
-/** Jobs sent ahead to a child, so that it does not idle while an answer travels. */
-const DEPTH_MAX = 16;
-const REFILL_AT = DEPTH_MAX / 2;
+/** Jobs of one turn of the event loop that are not held back until its end: a child begins while the others come in. */
+const EAGER_JOBS = 8;
 /** Input sent ahead: a pipe that is full of large documents would only hold memory. */
 const AHEAD_MAX_BYTES = 256 * 1024;
 
@@ -100,6 +99,8 @@ class Pool implements JsonataPool {
   #ticker: ReturnType<typeof setInterval> | undefined;
   #lastTickMs = 0;
   #pumping = false;
+  /** Calls of `#pumpSoon` that wait for the end of the turn. */
+  #heldBack = 0;
   #closed = false;
   readonly #counts = { evaluated: 0, timedOut: 0, outOfMemory: 0 };
 
@@ -186,9 +187,14 @@ class Pool implements JsonataPool {
     });
   }
 
-  /** One distribution for all that happens in this turn of the event loop. */
+  /** One distribution for all that happens in this turn of the event loop, and one for each `EAGER_JOBS` in it. */
   #pumpSoon(): void {
-    if (this.#pumping || this.#closed) return;
+    if (this.#closed) return;
+    if (this.#pumping) {
+      if (++this.#heldBack % EAGER_JOBS === 0) this.#pump();
+      return;
+    }
+    this.#heldBack = 1;
     this.#pumping = true;
     queueMicrotask(() => {
       this.#pumping = false;
@@ -214,10 +220,11 @@ class Pool implements JsonataPool {
   #fill(slot: Slot): void {
     if (slot.reserved !== undefined) return slot.start();
     if (slot === this.#slowDuty) return this.#fillSlow(slot);
-    if (!slot.open || slot.depth > REFILL_AT) return;
+    const { depthMax } = slot;
+    if (!slot.open || slot.depth > depthMax / 2) return;
     const batch: Job[] = [];
     let bytes = 0;
-    while (slot.depth + batch.length < DEPTH_MAX && bytes < AHEAD_MAX_BYTES) {
+    while (slot.depth + batch.length < depthMax && bytes < AHEAD_MAX_BYTES) {
       // Lanes that no child serves come first; those of this child again when nobody else waits.
       const lane = this.#lanes.ready[0] ?? slot.owned[0];
       if (lane?.heavy && slot.depth + batch.length > 0) break;

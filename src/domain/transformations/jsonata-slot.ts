@@ -17,6 +17,14 @@ const TAKE_BACK_MS = 25;
 /** Share of the deadline after which JSONata's own guard stops, so that most endless expressions cost no process. */
 const GUARD_SHARE = 0.8;
 
+/** Jobs sent ahead to a child, so that it does not idle while answers travel: for so long, and so many. */
+const AHEAD_MS = 2.5;
+const AHEAD_MIN = 8;
+const AHEAD_MAX = 64;
+
+/** Weight of the last answer in the mean time of a job. */
+const MEAN_WEIGHT = 1 / 16;
+
 /** Start-up of a child, 30 ms when idle; a machine in trouble gets this long. */
 const BOOT_TIMEOUT_MS = 10_000;
 
@@ -68,6 +76,8 @@ export class Slot {
   #queue: Entry[] = [];
   #expressions = new Map<string, number>();
   #headSinceMs = 0;
+  /** Of a job, as the child did them lately. */
+  #meanMs = 0;
   #notBeforeMs = 0;
   readonly #memoryLimitBytes: number;
   readonly #events: SlotEvents;
@@ -97,6 +107,7 @@ export class Slot {
     this.#headSinceMs = performance.now();
     this.#expressions.clear();
     this.served = 0;
+    this.#meanMs = AHEAD_MS / AHEAD_MIN;
     this.starts++;
     this.#child = spawnKillableChild({
       entry: ENTRY,
@@ -126,6 +137,11 @@ export class Slot {
       frames.push({ kind: FRAME.evaluate, a: job.id, b: number, c: guardMs, text: job.input });
     }
     this.#child?.send(frames);
+  }
+
+  /** Jobs that it is given at most: work of milliseconds, however short a job is. */
+  get depthMax(): number {
+    return Math.min(AHEAD_MAX, Math.max(AHEAD_MIN, Math.floor(AHEAD_MS / this.#meanMs)));
   }
 
   /** Whether a job sent now would be begun within milliseconds. */
@@ -193,7 +209,9 @@ export class Slot {
   #answered(frame: Frame): void {
     const entry = this.#queue.shift();
     const nowMs = performance.now();
-    if (entry !== undefined) entry.job.lane.heavy = nowMs - this.#headSinceMs > HEAVY_MS;
+    const tookMs = nowMs - this.#headSinceMs;
+    if (entry !== undefined) entry.job.lane.heavy = tookMs > HEAVY_MS;
+    this.#meanMs += (tookMs - this.#meanMs) * MEAN_WEIGHT;
     this.#headSinceMs = nowMs;
     this.served++;
     if (entry !== undefined) this.#events.onAnswer(this, entry.job, frame, entry.takenBack);

@@ -33,7 +33,8 @@ const RecordPath = Type.String({
 export const XmlSettings = Type.Object(
   {
     namespaces: Type.Optional(
-      Type.Record(Type.String({ pattern: "^[A-Za-z_]?[\\w.-]*$" }), Type.String({ minLength: 1 }), {
+      Type.Record(Type.String({ pattern: "^(?:[A-Za-z_][\\w.-]*)?$" }), Type.String({ minLength: 1 }), {
+        ...closed,
         description:
           "Prefixes of one's own: names of these namespaces are read and written with them, whatever prefix the " +
           'document uses; "" is for names without a prefix',

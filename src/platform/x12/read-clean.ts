@@ -70,13 +70,35 @@ export function readClean(
     if (!place.isPlain || !isCleanValue(text, from, at, met, place.element!)) return false;
     present |= 1 << count;
     if (out === null && place.codes === null) continue;
-    const value = text.slice(from, at);
+    const value = at - from > SHORT_MAX ? text.slice(from, at) : shortText(text, from, at);
     if (place.codes !== null && !place.codes.has(value)) return false;
     if (out !== null) out[place.key] = value;
   }
   if (count < mandatoryLast || separator === -1) return false;
   for (const note of notes) if (!isKept(note, present)) return false;
   return true;
+}
+
+/** Codes, quantities and times are short and few: one text for all that are the same is neither made nor hashed again. */
+const SHORT_MAX = 4;
+const SHORT_TEXTS_MAX = 4_096;
+/** By place: the characters as a number, and the text. A text takes the place of another one that had it. */
+const shortCodes = new Int32Array(SHORT_TEXTS_MAX);
+const shortTexts: string[] = new Array<string>(SHORT_TEXTS_MAX).fill("");
+
+/** A value of 1 to 4 ASCII characters. */
+function shortText(text: string, from: number, to: number): string {
+  let code = 1;
+  for (let at = from; at < to; at += 1) code = (code << 7) | text.charCodeAt(at);
+  const place = (code ^ (code >> 9) ^ (code >> 19)) & (SHORT_TEXTS_MAX - 1);
+  if (shortCodes[place] !== code) {
+    // Not a slice: that would keep the whole document.
+    let copy = "";
+    for (let at = from; at < to; at += 1) copy += String.fromCharCode(text.charCodeAt(at));
+    shortCodes[place] = code;
+    shortTexts[place] = copy;
+  }
+  return shortTexts[place]!;
 }
 
 function isCleanValue(text: string, from: number, to: number, met: number, rule: ElementRule): boolean {

@@ -198,8 +198,10 @@ function isAlphanumeric(code: number): boolean {
 
 /** Ids have two or three characters, so the separator is nearly always near; it is never looked for past the segment. */
 function idEnd(text: string, start: number, end: number, separator: string): number {
-  for (let at = start; at <= start + 3 && at < end; at += 1) {
-    if (text.startsWith(separator, at)) return at;
+  const code = separator.charCodeAt(0);
+  const near = Math.min(start + 4, end);
+  for (let at = start; at < near; at += 1) {
+    if (text.charCodeAt(at) === code && (separator.length === 1 || text.startsWith(separator, at))) return at;
   }
   const found = text.slice(start, end).indexOf(separator);
   return found === -1 ? end : start + found;

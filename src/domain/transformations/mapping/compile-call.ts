@@ -4,6 +4,7 @@ import { siteOf, within } from "./place.ts";
 import { FUNCTIONS, signatureOf } from "./functions/library.ts";
 import type { MappingFunction, Parameter } from "./functions/mapping-function.ts";
 import { convert } from "./functions/mapping-function.ts";
+import type { Scope } from "./scope.ts";
 import { ValueFault } from "./value-fault.ts";
 
 const NOTHING: Compiled = { evaluate: () => undefined, emits: false };
@@ -108,8 +109,27 @@ function link(
   const sources = compiled
     .map(({ evaluate }, index) => ({ evaluate, index, parameter: parameters[index] as Parameter }))
     .filter(({ index }) => constants[index] === undefined);
-  const evaluate: Compiled["evaluate"] = (scope) => {
-    const { run } = scope;
+  const converted = (value: unknown, parameter: Parameter): unknown =>
+    typeof value === "string" && parameter.kind === "text" && parameter.oneOf === undefined
+      ? value
+      : convert(value === null && !takesBlanks ? undefined : value, parameter, name);
+  const finish = (args: unknown[], scope: Scope): unknown => {
+    const result = implementation(args, scope);
+    scope.run.site = undefined;
+    return result;
+  };
+  const [only] = sources;
+  const evaluateOne = (scope: Scope): unknown => {
+    const { evaluate: first, parameter } = only as (typeof sources)[number];
+    const value = first(scope);
+    if (!takesBlanks && (value === undefined || value === null)) return value;
+    scope.run.site = site;
+    scope.run.spend(cost(value));
+    const args = template.slice();
+    args[0] = converted(value, parameter);
+    return finish(args, scope);
+  };
+  const evaluateAll = (scope: Scope): unknown => {
     const args = template.slice();
     for (let at = 0; at < sources.length; at++) {
       const source = sources[at] as (typeof sources)[number];
@@ -117,17 +137,14 @@ function link(
       if (!takesBlanks && source.index === 0 && (value === undefined || value === null)) return value;
       args[source.index] = value;
     }
-    run.site = site;
-    run.spend(cost(args[0]));
+    scope.run.site = site;
+    scope.run.spend(cost(args[0]));
     for (let at = 0; at < sources.length; at++) {
       const { index, parameter } = sources[at] as (typeof sources)[number];
-      const value = args[index];
-      if (typeof value === "string" && parameter.kind === "text" && parameter.oneOf === undefined) continue;
-      args[index] = convert(value === null && !takesBlanks ? undefined : value, parameter, name);
+      args[index] = converted(args[index], parameter);
     }
-    const result = implementation(args, scope);
-    run.site = undefined;
-    return result;
+    return finish(args, scope);
   };
+  const evaluate = sources.length === 1 && only?.index === 0 ? evaluateOne : evaluateAll;
   return path === undefined ? { evaluate, emits: false } : { evaluate, emits: false, path };
 }
