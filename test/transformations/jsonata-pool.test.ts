@@ -97,6 +97,21 @@ describe("evaluate()", () => {
     expect(outcome).toMatchObject({ retryable: false, message: "no way" });
   });
 
+  test("fails for a number that is not finite, which JSON would write as null", async () => {
+    const pool = open();
+    expect(
+      await pool.evaluate({
+        key: "a",
+        expression: '{ "rate": [total / stops] }',
+        input: { total: 1, stops: 0 },
+      }),
+    ).toMatchObject({ ok: false, code: "transform_failed", message: expect.stringContaining("not finite") });
+    expect(await pool.evaluate({ key: "b", expression: '{ "a": null, "b": 1 }', input: {} })).toEqual({
+      ok: true,
+      output: '{"a":null,"b":1}',
+    });
+  });
+
   test("refuses input over 1 MiB and output over 256 KiB", async () => {
     const pool = open();
     expect(await codeOf(pool, "1", JSON.stringify("x".repeat(MIB)))).toBe("transform_input_too_large");
