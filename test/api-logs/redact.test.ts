@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import * as fc from "fast-check";
 import { createRedactor } from "../../src/domain/api-logs/redact.ts";
 import { REDACTED } from "../../src/domain/api-logs/secret-names.ts";
 
@@ -138,6 +139,26 @@ describe("createRedactor().body()", () => {
     expect(redactBody(json, "application/json")).toBe(json);
     expect(redactBody("code=E12&state=s&grant_type=x", "application/x-www-form-urlencoded")).toBe(
       `code=${REDACTED}&state=${REDACTED}&grant_type=x`,
+    );
+  });
+
+  test("body() finds the end of any string, whatever stands in it", () => {
+    const piece = fc.constantFrom("\\", '"', "\\\\", "a", ",", ":", "}", "\n", "é", "\u2028");
+    const string = fc.array(piece, { maxLength: 12 }).map((pieces) => pieces.join(""));
+    fc.assert(
+      fc.property(string, string, string, (before, password, after) => {
+        const document = { before, [before]: { password, after }, after };
+        const shown = createRedactor().body(
+          Buffer.from(JSON.stringify(document)),
+          "application/json",
+          100_000,
+        );
+        expect(JSON.parse(Buffer.from(shown).toString())).toEqual({
+          ...document,
+          [before]: { password: REDACTED, after },
+          after,
+        });
+      }),
     );
   });
 

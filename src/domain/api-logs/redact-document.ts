@@ -33,10 +33,14 @@ export function redactJsonText(text: string, extra?: ExtraNames): string {
 
 /** Index behind the closing quote, or the end of a cut text. */
 function endOfString(text: string, quote: number): number {
-  for (let at = quote + 1; at < text.length; at++) {
-    const unit = text.charCodeAt(at);
-    if (unit === 0x5c) at++;
-    else if (unit === 0x22) return at + 1;
+  for (let at = quote + 1; at < text.length;) {
+    const next = text.indexOf('"', at);
+    if (next < 0) return text.length;
+    let escapes = next;
+    while (escapes > at && text.charCodeAt(escapes - 1) === 0x5c) escapes--;
+    // An even number of backslashes are characters themselves.
+    if ((next - escapes) % 2 === 0) return next + 1;
+    at = next + 1;
   }
   return text.length;
 }

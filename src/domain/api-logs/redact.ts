@@ -49,9 +49,17 @@ export function createRedactor(
     text,
     url,
     header,
-    // fromEntries defines own properties, also for a header that is called __proto__.
-    headers: (headers) =>
-      Object.fromEntries([...headers].map(([name, value]) => [name, header(name, value)])),
+    headers: (headers) => {
+      const shown: Record<string, string> = {};
+      for (const [name, given] of headers) {
+        const value = header(name, given);
+        // An assignment would set the prototype.
+        if (name === "__proto__")
+          Object.defineProperty(shown, name, { value, enumerable: true, configurable: true, writable: true });
+        else shown[name] = value;
+      }
+      return shown;
+    },
     query: (search) => {
       const entries = new Map<string, string | string[]>();
       for (const [name, value] of new URLSearchParams(search)) {

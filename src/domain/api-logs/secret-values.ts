@@ -32,11 +32,12 @@ export function createValueRedactor(secrets: readonly string[]): (text: string) 
   const forms = new Set(secrets.filter((secret) => secret.length >= SECRET_LENGTH_MIN).flatMap(encodedForms));
   // Longest first, so that a secret that begins with another one leaves no rest.
   const ordered = [...forms].sort((a, b) => b.length - a.length);
+  // A text without any of these has none of the forms: the others each hold one of them.
+  const telling = ordered.filter((form) => !ordered.some((other) => other !== form && form.includes(other)));
   return (text) => {
     let result = text;
-    for (const form of ordered) {
-      if (result.includes(form)) result = result.replaceAll(form, REDACTED);
-    }
+    if (telling.some((form) => text.includes(form)))
+      for (const form of ordered) result = result.replaceAll(form, REDACTED);
     if (result.length >= SELF_EVIDENT_LENGTH_MIN && SELF_EVIDENT_HINT.test(result)) {
       for (const pattern of SELF_EVIDENT) result = result.replace(pattern, REDACTED);
     }

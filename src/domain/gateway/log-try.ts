@@ -48,10 +48,10 @@ export async function logTry(runtime: Runtime, redactor: Redactor, logged: Logge
     name: string,
   ): string | null => entries?.find(([known]) => known === name)?.[1] ?? null;
   const sent = Object.entries(logged.headers);
-  const [body, responseBody] = await Promise.all([
-    bodyOf(runtime, redactor, logged.requestBody, (name) => headerOf(sent, name)),
-    bodyOf(runtime, redactor, answer?.body, (name) => headerOf(answerHeaders, name)),
-  ]);
+  const requested = bodyOf(runtime, redactor, logged.requestBody, (name) => headerOf(sent, name));
+  const answered = bodyOf(runtime, redactor, answer?.body, (name) => headerOf(answerHeaders, name));
+  const body = requested instanceof Promise ? await requested : requested;
+  const responseBody = answered instanceof Promise ? await answered : answered;
   apiLogWriterOf(runtime).add({
     id: logged.id,
     tenantId: logged.tenantId,
@@ -92,23 +92,22 @@ function partsOf(url: string): { pathname: string; search: string } {
 }
 
 /** A body without its secrets. What is encoded is decoded first: else nobody could find a secret in it. */
-async function bodyOf(
+function bodyOf(
   { config }: Runtime,
   redactor: Redactor,
   bytes: Uint8Array | undefined,
   header: (name: string) => string | null,
-): Promise<Uint8Array | null> {
+): Uint8Array | null | Promise<Uint8Array | null> {
   if (bytes === undefined || bytes.byteLength === 0) return null;
+  const { logBodyMaxBytes } = config;
+  const redacted = (plain: Uint8Array): Uint8Array =>
+    redactor.body(plain, header("content-type"), logBodyMaxBytes);
   const encoding = header("content-encoding");
-  let plain = bytes;
-  if (encoding !== null && encoding.toLowerCase() !== "identity") {
-    const decoded = await decodeAnswer(bytes, encoding, config.logBodyMaxBytes + OVERLAP_BYTES).catch(
-      () => undefined,
-    );
-    if (decoded === undefined || decoded.body === bytes) return null;
-    plain = decoded.body;
-  }
-  return redactor.body(plain, header("content-type"), config.logBodyMaxBytes);
+  if (encoding === null || encoding.toLowerCase() === "identity") return redacted(bytes);
+  return decodeAnswer(bytes, encoding, logBodyMaxBytes + OVERLAP_BYTES).then(
+    (decoded) => (decoded.body === bytes ? null : redacted(decoded.body)),
+    () => null,
+  );
 }
 
 function statusOf(status: number | undefined, verdict: AnswerClass): ApiLogRow["status"] {
