@@ -172,6 +172,8 @@ describe("system templates", () => {
     expect(x12).toContain("B1*SCAC*L-77*20261123*D~");
     expect(x12).toContain("K1*No truck in Chicago on that da~");
     expect(parseX12Document(Buffer.from(x12)).document.accepted).toBe(true);
+    const free = await transform("load-to-x12-990", { ...declined, reason: "Rate > $2.00 * 10 ~\nünfair" });
+    expect(free).toContain("K1*Rate   $2.00   10   unfair~");
   });
 
   test("x12-210-to-invoice: lines add up to the total", async () => {
