@@ -237,6 +237,21 @@ describe("evaluate()", () => {
     await again;
   }, 20_000);
 
+  test("keeps a child free for others while several unknown keys hang", async () => {
+    const pool = open({ deadlineMs: 3_000 });
+    await Promise.all([codeOf(pool, "1", {}, "good"), codeOf(pool, "2", {}, "other")]);
+    const attackers = Array.from({ length: 3 }, (_, key) => codeOf(pool, HANG, {}, `attacker ${key}`));
+    let settled = 0;
+    for (const one of attackers) void one.then(() => settled++);
+    await until(() => pool.stats().slowKeys >= 2);
+    for (let count = 0; count < 100; count++) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      expect(await codeOf(pool, "1", {}, count % 2 === 0 ? "good" : `new ${count}`)).toBe("ok");
+    }
+    expect(settled).toBe(0);
+    expect(await Promise.all(attackers)).toEqual(attackers.map(() => "transform_timeout"));
+  }, 30_000);
+
   test("refuses what waits beyond the bound of its key", async () => {
     const pool = open({ queueMaxPerKey: 3 });
     const jobs = Array.from({ length: 5 }, () => codeOf(pool, "1", {}, "full"));

@@ -68,6 +68,9 @@ const TICK_MS = 5;
 /** When our own event loop was held up this long, answers may lie unread: nobody is judged in that turn. */
 const LATE_TICK_MS = 50;
 
+/** When all children are at one job for this long, one of these jobs waits until another child is done. */
+const HELD_MS = 50;
+
 const CHECK_DEADLINE_MS = 1_000;
 const BOOT_FAILURES_MAX = 3;
 const MEMORY_LIMIT_MIN_BYTES = 64 * 1024 * 1024;
@@ -213,6 +216,10 @@ class Pool implements JsonataPool {
 
   #assignSlowDuty(): void {
     if (this.#slowDuty !== undefined || this.#lanes.slow.length === 0) return;
+    const nowMs = performance.now();
+    // A child that is held already, so that slow keys never hold a second one.
+    this.#slowDuty = this.#slots.find((slot) => slot.heldMs(nowMs) > HELD_MS);
+    if (this.#slowDuty !== undefined) return;
     const idle = this.#slots.find((slot) => slot.state === "ready" && slot.depth === 0);
     this.#slowDuty = idle ?? this.#slots.find((slot) => slot.state === "off") ?? this.#slots.at(-1);
   }
@@ -366,7 +373,26 @@ class Pool implements JsonataPool {
       if (state === "overdue") this.#stop(slot);
       else if (state === "stuck") this.#putBack({ head: undefined, rest: slot.takeBack() });
     }
+    this.#keepOneFree(nowMs);
     this.#pumpSoon();
+  }
+
+  /**
+   * Keys that nothing is known of may hold all children at once. The one that began last gives its child free and waits
+   * for the child that slow keys share, where it has its whole deadline; keys known for long jobs are let be.
+   */
+  #keepOneFree(nowMs: number): void {
+    if (!this.#slots.every((slot) => slot.heldMs(nowMs) > HELD_MS)) return;
+    const [newest] = this.#slots
+      .filter((slot) => slot !== this.#slowDuty && slot.reserved === undefined && !slot.isAtHeavy)
+      .toSorted((one, other) => one.heldMs(nowMs) - other.heldMs(nowMs));
+    if (newest === undefined) return;
+    const left = newest.kill();
+    if (left.head !== undefined) {
+      this.#lanes.suspected(left.head.lane);
+      this.#options.log.info({ key: left.head.lane.key }, "a transformation gives its process free");
+    }
+    this.#putBack(left);
   }
 
   #stop(slot: Slot): void {

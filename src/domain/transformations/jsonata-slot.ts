@@ -161,6 +161,17 @@ export class Slot {
     return head.takenBack || sinceMs > head.job.deadlineMs ? "overdue" : "stuck";
   }
 
+  /** Time for which it has been at its present job, milliseconds; 0 where it is at none that is wanted. */
+  heldMs(nowMs: number): number {
+    const head = this.#queue[0];
+    return this.#state !== "ready" || head === undefined || head.takenBack ? 0 : nowMs - this.#headSinceMs;
+  }
+
+  /** Whether the present job's key is known for jobs that take long. */
+  get isAtHeavy(): boolean {
+    return this.#queue[0]?.job.lane.heavy === true;
+  }
+
   /** Takes back what waits behind the job that it is at. */
   takeBack(): Job[] {
     const behind = this.#queue.slice(1).filter((entry) => !entry.takenBack);

@@ -35,6 +35,11 @@ export function afterFailure(health: LaneHealth, nowMs: number): LaneHealth {
   };
 }
 
+/** It held a child while no other was free: it waits for the one that slow keys share. That is no failure. */
+export function afterSuspicion(health: LaneHealth, nowMs: number): LaneHealth {
+  return { ...health, slowUntilMs: nowMs + SLOW_MS };
+}
+
 /** The row ends; a key stays slow until its time is over, because one good document proves little. */
 export function afterSuccess(health: LaneHealth): LaneHealth {
   return { failuresInRow: 0, slowUntilMs: health.slowUntilMs, pausedUntilMs: 0 };

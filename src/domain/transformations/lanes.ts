@@ -1,5 +1,12 @@
 import type { LaneHealth, LaneState } from "./lane-health.ts";
-import { afterFailure, afterSuccess, isForgettable, laneState, newLaneHealth } from "./lane-health.ts";
+import {
+  afterFailure,
+  afterSuccess,
+  afterSuspicion,
+  isForgettable,
+  laneState,
+  newLaneHealth,
+} from "./lane-health.ts";
 
 /** Lanes beyond which those with nothing to remember are looked for. */
 const SWEEP_ABOVE = 1024;
@@ -74,6 +81,10 @@ export class Lanes<Job, Owner extends { owned: Lane<Job, Owner>[] }> {
 
   failed(lane: Lane<Job, Owner>): void {
     lane.health = afterFailure(lane.health, this.#nowMs());
+  }
+
+  suspected(lane: Lane<Job, Owner>): void {
+    lane.health = afterSuspicion(lane.health, this.#nowMs());
   }
 
   succeeded(lane: Lane<Job, Owner>): void {
