@@ -1,11 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
+import { compilePipeline } from "../../src/domain/transformations/document-pipeline.ts";
+import { recipeOf } from "../../src/domain/transformations/load-template.ts";
 import { checkElements } from "../../src/platform/x12/check-elements.ts";
 import type { X12Fault } from "../../src/platform/x12/model.ts";
 import { formatFaults, parseX12Document } from "../../src/platform/x12/parse-x12-document.ts";
 import { cleanReading, readClean } from "../../src/platform/x12/read-clean.ts";
 import { type ReadableSegment, SegmentWriter, toReadable } from "../../src/platform/x12/readable.ts";
 import { parseInterchanges } from "../../src/platform/x12/parse-interchanges.ts";
+import { placeOfPointer } from "../../src/platform/x12/place-of-pointer.ts";
 import { resolveSettings } from "../../src/platform/x12/settings.ts";
 import { segmentsOf } from "../../src/platform/x12/tables/segments.ts";
 import { envelopeOf, writeX12Document } from "../../src/platform/x12/write-x12-document.ts";
@@ -132,6 +135,50 @@ describe("parseX12Document()", () => {
         });
       }
     }
+  });
+});
+
+describe("placeOfPointer()", () => {
+  const input = parseX12Document(bytesOf(loadTender())).sets[0]!.input!;
+
+  test.each([
+    ["/B2/B204", { segment: 2, segmentId: "B2", element: 4 }],
+    ["/B2/B203", { segment: 2, segmentId: "B2", element: 3 }],
+    ["/L11/1", { segment: 5, segmentId: "L11" }],
+    ["/loop0300/1/G62/1/G6202", { segment: 34, segmentId: "G62", element: 2 }],
+    ["/loop0300/1", { segment: 30, segmentId: "S5" }],
+    ["/ISA/ISA06", { segmentId: "ISA", element: 6 }],
+    ["/GS", { segmentId: "GS" }],
+  ])("%s is %j", (pointer, place) => {
+    expect(placeOfPointer(input, pointer)).toEqual(place);
+    const { segment, segmentId } = place as { segment?: number; segmentId: string };
+    const lines = loadTender().split("\n");
+    if (segment !== undefined) expect(lines[segment + 1]).toStartWith(`${segmentId}*`);
+  });
+
+  test("a pointer to no segment has no place", () => {
+    expect(placeOfPointer(input, "")).toBeUndefined();
+    expect(placeOfPointer(input, "/loop0999/0/N1")).toBeUndefined();
+  });
+
+  test("a mapping's fault tells segment, id and element beside its pointer", async () => {
+    const recipe = recipeOf(
+      {
+        sourceFormat: "X12",
+        targetFormat: "JSON",
+        mappingRules: { rules: [{ target: "n", from: { call: "number", args: ["B2.B204"] } }] },
+        validationRules: null,
+      },
+      {},
+    );
+    const deps = { evaluateJsonata: () => Promise.reject(new Error("Cannot evaluate here")) };
+    const bytes = bytesOf(loadTender().replace("750270001", "SH-7"));
+    const outcome = await compilePipeline(recipe, deps).transform({ bytes }, {});
+    expect(outcome).toMatchObject({
+      ok: false,
+      faults: [{ source: "/B2/B204", segment: 2, segmentId: "B2", element: 4 }],
+    });
+    expect(outcome).toHaveProperty("message", expect.stringContaining("B2 segment 2 element 4"));
   });
 });
 

@@ -1,4 +1,3 @@
-import type { Place } from "../../platform/formats/fault.ts";
 import { type Static, Type } from "@sinclair/typebox";
 import type { MappingFault } from "./mapping/mapping-result.ts";
 
@@ -34,6 +33,7 @@ export const DocumentFault = Type.Object(
     column: Type.Optional(Type.Integer({ description: "Characters, from 1." })),
     offset: Type.Optional(Type.Integer({ description: "Byte of the source, from 0." })),
     segment: Type.Optional(Type.Integer({ description: "X12: number of the segment, from 1." })),
+    segmentId: Type.Optional(Type.String({ description: "X12: id of the segment, as in N1." })),
     element: Type.Optional(Type.Integer()),
     component: Type.Optional(Type.Integer()),
     record: Type.Optional(
@@ -43,6 +43,12 @@ export const DocumentFault = Type.Object(
   { description: "What is wrong with a document, and where." },
 );
 export type DocumentFault = Static<typeof DocumentFault>;
+
+/** Where in its source a fault is: a line, or a segment of X12. */
+export type SourcePlace = Pick<
+  DocumentFault,
+  "line" | "column" | "offset" | "segment" | "segmentId" | "element" | "component"
+>;
 
 /** Why a document did not become another. `retryable`: it may later. */
 export interface DocumentFailure {
@@ -93,16 +99,15 @@ export function templatePointer({ rule, part }: Pick<MappingFault, "rule" | "par
   return `${part === "validation" ? "/validationRules" : "/mappingRules"}${rule}`;
 }
 
-/** A fault with the line that its pointer leads to. */
-export function withPlace(fault: DocumentFault, place: Place | undefined): DocumentFault {
-  if (place === undefined || fault.line !== undefined) return fault;
-  const { line, column, offset } = place;
-  return { ...fault, line, column, offset };
+/** A fault with the line or segment that its pointer leads to. */
+export function withPlace(fault: DocumentFault, place: SourcePlace | undefined): DocumentFault {
+  return place === undefined || fault.line !== undefined ? fault : { ...fault, ...place };
 }
 
 function placeText(fault: DocumentFault): string {
   const parts = [
     fault.record === undefined ? "" : `record ${fault.record}`,
+    fault.segmentId ?? "",
     fault.segment === undefined ? "" : `segment ${fault.segment}`,
     fault.element === undefined ? "" : `element ${fault.element}`,
     fault.component === undefined ? "" : `component ${fault.component}`,

@@ -1,16 +1,22 @@
-import type { FormatFault, Place } from "../../platform/formats/fault.ts";
+import type { FormatFault } from "../../platform/formats/fault.ts";
 import { FORMAT_LIMITS, type FormatLimits } from "../../platform/formats/limits.ts";
 import { parseDocument } from "../../platform/formats/parse-document.ts";
 import type { SettingsOf } from "../../platform/formats/settings.ts";
-import { formatFaults, parseX12Document } from "../../platform/x12/parse-x12-document.ts";
+import {
+  formatFaults,
+  parseX12Document,
+  type X12MappingInput,
+} from "../../platform/x12/parse-x12-document.ts";
+import { placeOfPointer } from "../../platform/x12/place-of-pointer.ts";
 import type { X12SettingsInput } from "../../platform/x12/settings.ts";
+import type { SourcePlace } from "./document-fault.ts";
 import type { DocumentFormat } from "./transformation-schema.ts";
 
 /** A document as a mapping sees it. */
 export interface ReadDocument {
   document: unknown;
-  /** Where the value of a pointer stands in the bytes; undefined where that is not known. */
-  place(pointer: string): Place | undefined;
+  /** Where the value of a pointer stands in the source; undefined where that is not known. */
+  place(pointer: string): SourcePlace | undefined;
 }
 
 /** A document of X12 holds one for each transaction set. */
@@ -43,7 +49,12 @@ function readX12(bytes: Uint8Array, settings: Readonly<Record<string, unknown>>)
       ok: false,
       faults: [{ code: "no_transaction_set", message: "The document has no transaction set" }],
     };
-  return { ok: true, documents: accepted.map((input) => ({ document: input, place: () => undefined })) };
+  return { ok: true, documents: accepted.map(x12Document) };
+}
+
+/** A set as a mapping sees it, with its segments as the places of faults. */
+export function x12Document(input: X12MappingInput): ReadDocument {
+  return { document: input, place: (pointer) => placeOfPointer(input, pointer) };
 }
 
 const READERS: Readonly<Record<DocumentFormat, Reader>> = {

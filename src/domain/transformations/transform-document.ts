@@ -1,3 +1,4 @@
+import type { X12MappingInput } from "../../platform/x12/parse-x12-document.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import { createFastCounter, type FastCounter } from "../../platform/metrics.ts";
 import { type DocumentFailure, type DocumentOutcome, plainFailure } from "./document-fault.ts";
@@ -6,7 +7,7 @@ import type { SourceDocument } from "./document-tasks.ts";
 import { documentThreadsOf, ThreadFailure } from "./document-threads.ts";
 import type { MapContext } from "./mapping/mapping-result.ts";
 import { pauseTemplate, resumeTemplate } from "./pause-template.ts";
-import { DOCUMENT_BYTES_MAX } from "./read-source.ts";
+import { DOCUMENT_BYTES_MAX, x12Document } from "./read-source.ts";
 import type { ReadyTemplate } from "./template-cache.ts";
 import { admit, book } from "./template-health.ts";
 
@@ -68,7 +69,11 @@ export function transformValue(
 ): DocumentOutcome | Promise<DocumentOutcome> {
   const { pipeline } = template;
   return guarded(runtime, template, () => {
-    const mapped = pipeline.map({ document, place: () => undefined }, context);
+    const read =
+      pipeline.recipe.sourceFormat === "X12"
+        ? x12Document(document as X12MappingInput)
+        : { document, place: () => undefined };
+    const mapped = pipeline.map(read, context);
     const write = (one: MappedOutcome): DocumentOutcome =>
       one.ok ? pipeline.write(one.document, context) : one;
     return mapped instanceof Promise ? mapped.then(write) : write(mapped);

@@ -46,7 +46,7 @@ export function parseX12Document(bytes: Uint8Array, settings: X12SettingsInput =
   const document = parseInterchanges(bytes, settings);
   const checked = eachSet(document).map((one) => {
     const tree = buildTree(one.set);
-    const ready: (ReadableSegment | undefined)[] = new Array(one.set.segments.length).fill(undefined);
+    const ready = one.set.segments.map((): ReadableSegment | undefined => undefined);
     const found = checkSet(one.set, tree, ready);
     document.faultCount += found.length;
     one.set.faults.push(...found);

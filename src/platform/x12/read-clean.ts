@@ -84,7 +84,7 @@ const SHORT_MAX = 4;
 const SHORT_TEXTS_MAX = 4_096;
 /** By place: the characters as a number, and the text. A text takes the place of another one that had it. */
 const shortCodes = new Int32Array(SHORT_TEXTS_MAX);
-const shortTexts: string[] = new Array<string>(SHORT_TEXTS_MAX).fill("");
+const shortTexts: string[] = Array.from({ length: SHORT_TEXTS_MAX }, () => "");
 
 /** A value of 1 to 4 ASCII characters. */
 function shortText(text: string, from: number, to: number): string {
