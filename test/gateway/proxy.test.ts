@@ -128,7 +128,7 @@ describe("ANY /integrations/:id/proxy/*", () => {
   });
 
   test.each([
-    ["a GET with a length", "GET", "Content-Length: 7\r\n\r\n{\"a\":1}"],
+    ["a GET with a length", "GET", 'Content-Length: 7\r\n\r\n{"a":1}'],
     ["a GET in chunks", "GET", "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"],
     ["a long HEAD", "HEAD", `Content-Length: 100000\r\n\r\n${"x".repeat(100_000)}`],
     ["an asynchronous GET", "GET", "Prefer: respond-async\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"],
