@@ -74,6 +74,16 @@ test.each([
   expect(outcomeFor(verdict, status)).toBe(outcome);
 });
 
+test("compileQuotas() gives calls that meet the same quotas the same list, whatever their paths", () => {
+  const limitsOf = compileQuotas({ defaultRateLimit: 100, rateLimitWindowSeconds: 60 }, [
+    { name: "all", limit: 5_000, windowSeconds: 60, scope: "integration" },
+    { name: "loads", limit: 2_000, windowSeconds: 60, scope: "integration", paths: ["/loads/*"] },
+  ]);
+  const [first, second, other] = ["/loads/1", "/loads/2", "/me"].map((path) => limitsOf("GET", path).quotas);
+  expect(second).toBe(first!);
+  expect(other!.map(({ name }) => name)).toEqual(["all"]);
+});
+
 test("compileQuotas() finds what a call meets: paths, weights, concurrency", () => {
   const limitsOf = compileQuotas({ defaultRateLimit: 7, rateLimitWindowSeconds: 60 }, [
     { name: "all", limit: 100, windowSeconds: 60, scope: "integration" },

@@ -29,23 +29,45 @@ export function compileQuotas(
     weights: (quota.weights ?? []).map(({ path, weight }) => ({ covers: coversAny([path]), weight })),
   }));
   const isSame = all.every(({ quota }) => quota.paths === undefined && quota.weights === undefined);
-  const fixed = isSame ? limitsFor(config, all, "") : undefined;
-  return (method, path) => fixed ?? limitsFor(config, all, `${method} ${path}`);
+  const fixed = isSame ? limitsFor(config, metBy(all, "")) : undefined;
+  // The same ones for all calls that meet the same quotas with the same weights: they are known again by their identity.
+  const known = new Map<string, CallLimits>();
+  return (method, path) => {
+    if (fixed !== undefined) return fixed;
+    const met = metBy(all, `${method} ${path}`);
+    const name = met.map(({ quota, weight }) => `${quota.name} ${weight}`).join();
+    let limits = known.get(name);
+    if (limits === undefined) known.set(name, (limits = limitsFor(config, met)));
+    return limits;
+  };
+}
+
+/** A quota that a call meets. */
+interface Met {
+  quota: ManifestQuota;
+  weight: number;
+}
+
+function metBy(all: readonly Weighed[], call: string): Met[] {
+  return all
+    .filter(({ covers }) => covers(call))
+    .map(({ quota, weights }) => ({
+      quota,
+      weight: weights.find(({ covers }) => covers(call))?.weight ?? 1,
+    }));
 }
 
 function limitsFor(
   config: Pick<Config, "defaultRateLimit" | "rateLimitWindowSeconds">,
-  all: readonly Weighed[],
-  call: string,
+  met: readonly Met[],
 ): CallLimits {
-  const met = all.filter(({ covers }) => covers(call));
   const rates = met
     .filter(({ quota }) => quota.windowSeconds !== undefined)
-    .map(({ quota, weights }) => ({
+    .map(({ quota, weight }) => ({
       name: quota.name,
       limit: quota.limit,
       windowMs: quota.windowSeconds! * 1_000,
-      weight: weights.find(({ covers }) => covers(call))?.weight ?? 1,
+      weight,
       scope: quota.scope,
     }));
   const atOnce = (isShared: boolean): number =>

@@ -178,7 +178,8 @@ export interface BlockAsk {
   lifeMs: number;
   /** Calls of its former blocks under way. */
   running: number;
-  successAgeMs: number | undefined;
+  /** When the last of these calls succeeded that was not told yet, in ms of Redis' clock, or a little before. */
+  succeededAtMs: number | undefined;
   /** Calls of former blocks that did not go out. */
   unused: readonly { countedAtMs: number; calls: number }[];
 }
@@ -194,7 +195,7 @@ export function blockArguments(
     ask.callsMin,
     ask.lifeMs,
     ask.running,
-    ask.successAgeMs === undefined ? "" : Math.ceil(ask.successAgeMs),
+    ask.succeededAtMs ?? "",
     ask.unused.length,
     ...ask.unused.flatMap(({ countedAtMs, calls }) => [countedAtMs, calls]),
     ...quotas.flatMap(quotaArguments),

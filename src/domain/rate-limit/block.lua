@@ -4,10 +4,10 @@
 --   window is ever over, whenever its calls go out before. A process that dies keeps no more than one block's units.
 --   Stands behind quotas.lua and turns.lua.
 -- KEYS: 1-9 as in turns.lua, then one key for each quota; all of them in sub-windows, none shared.
--- ARGV: 1 holder (`<process>/<number>`), 2 calls wanted (0: none, the last block is over), 3 fewest that are worth it, 4 its life in ms, 5 calls
---   of former blocks under way, 6 ms since one of them succeeded ("" when none did since it was last told), 7 number of
---   blocks with calls that did not go out, then for each of these the end of the block and the number of calls, then for
---   each quota: name, "" (not shared), limit, window in ms, weight.
+-- ARGV: 1 holder (`<process>/<number>`), 2 calls wanted (0: none, the last block is over), 3 fewest that are worth it, 4
+--   its life in ms, 5 calls of former blocks under way, 6 when one of them succeeded, or a little before ("" when none did
+--   since it was last told), 7 number of blocks with calls that did not go out, then for each of these the end of the
+--   block and the number of calls, then for each quota: name, "" (not shared), limit, window in ms, weight.
 -- Output: {"block", time, end, calls, circuit as in admit.lua, then for each quota: free units and units ever taken
 --   before it}, or {"none"}.
 
@@ -15,7 +15,7 @@ local RECORD_WITHIN_MS, STATE_DAYS_MS = 5000, 7 * 86400000
 -- As for a success that comes by itself; see finish.lua.
 local LAST_SUCCESS_MS = 1000
 local holder, wanted, least, lifeMs = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local running, successAge, returned = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local running, succeeded, returned = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 
 local quotas = {}
 for i = 0, #KEYS - 10 do
@@ -39,8 +39,7 @@ for number = 1, returned do
   for _, quota in ipairs(quotas) do giveBack(quota, counted, calls) end
 end
 
-if successAge and changed and circuit == 'CLOSED' then
-  local succeeded = now - successAge
+if succeeded and changed and circuit == 'CLOSED' then
   -- One before the last failure says nothing of those in a row since.
   if failures > 0 and succeeded > lastFailure then
     failures = 0
@@ -74,7 +73,7 @@ for _, quota in ipairs(quotas) do
   reply[#reply + 1] = quota.taken
   if quota.weight > 0 then takeAhead(quota, calls * quota.weight, ends) end
 end
-redis.call('HSET', BLOCKS, holder, text(ends) .. ' ' .. text(running))
+redis.call('HSET', BLOCKS, holder, text(ends) .. ' ' .. text(calls) .. ' ' .. text(running))
 keep(BLOCKS)
 if now % 64 == 0 then redis.call('PEXPIRE', STATE, STATE_DAYS_MS) end
 return reply

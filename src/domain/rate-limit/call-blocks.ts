@@ -55,7 +55,8 @@ interface Source {
   round: number;
   quietUntilMs: number;
   unused: { countedAtMs: number; calls: number }[];
-  succeededMs: number | undefined;
+  /** By Redis' clock. */
+  succeededAtMs: number | undefined;
   running: number;
   timer: ReturnType<typeof setTimeout> | undefined;
 }
@@ -65,6 +66,7 @@ interface HeldBlock {
   given: AdmissionBlock;
   left: number;
   askedMs: number;
+  answeredMs: number;
   untilMs: number;
 }
 
@@ -123,9 +125,11 @@ export class CallBlocks {
     if (result.isSent === false) source.unused.push({ countedAtMs: lease.countedAtMs, calls: 1 });
     if (result.outcome !== "success") return false;
     const nowMs = performance.now();
+    const { held } = source;
     // Later its circuit may count failures, which a success ends.
-    if (source.held === undefined || nowMs >= source.held.untilMs) return true;
-    source.succeededMs = nowMs;
+    if (held === undefined || nowMs >= held.untilMs) return true;
+    // Not dated too late, or it would end a row of failures that came after it.
+    source.succeededAtMs = Math.floor(held.given.givenAtMs + nowMs - held.answeredMs);
     return false;
   }
 
@@ -180,7 +184,7 @@ export class CallBlocks {
       round: 0,
       quietUntilMs: 0,
       unused: [],
-      succeededMs: undefined,
+      succeededAtMs: undefined,
       running: 0,
       timer: undefined,
     };
@@ -191,10 +195,10 @@ export class CallBlocks {
 
   #forgetIdle(): void {
     for (const [state, sources] of this.#sources) {
-      if (sources.every(({ held, isAsking }) => held === undefined && !isAsking)) {
-        this.#sources.delete(state);
-        this.#count -= sources.length;
-      }
+      const busy = sources.filter(({ held, isAsking }) => held !== undefined || isAsking);
+      if (busy.length === 0) this.#sources.delete(state);
+      else this.#sources.set(state, busy);
+      this.#count -= sources.length - busy.length;
     }
   }
 
@@ -207,7 +211,7 @@ export class CallBlocks {
   async #ask(source: Source, calls: number, askedMs: number): Promise<void> {
     source.isAsking = true;
     const { round } = source;
-    const given = await this.#tell(source, calls, askedMs);
+    const given = await this.#tell(source, calls);
     source.isAsking = false;
     if (given === undefined) {
       source.quietUntilMs = Math.max(source.quietUntilMs, performance.now() + QUIET_MS);
@@ -221,7 +225,13 @@ export class CallBlocks {
     }
     putDown(source);
     const lifeMs = given.endsAtMs - given.givenAtMs;
-    source.held = { given, left: given.calls, askedMs, untilMs: askedMs + lifeMs };
+    source.held = {
+      given,
+      left: given.calls,
+      askedMs,
+      answeredMs: performance.now(),
+      untilMs: askedMs + lifeMs,
+    };
     clearTimeout(source.timer);
     source.timer = setTimeout(() => this.#lapse(source), lifeMs + 1);
     source.timer.unref();
@@ -240,8 +250,7 @@ export class CallBlocks {
     if (source.running > 0)
       for (const [lease, of] of this.#running) if (of === source) outlasting.push(lease);
     this.list(outlasting);
-    if (source.unused.length > 0 || source.succeededMs !== undefined)
-      await this.#tell(source, 0, performance.now());
+    if (source.unused.length > 0 || source.succeededAtMs !== undefined) await this.#tell(source, 0);
   }
 
   /** Puts calls among those in flight; from there on they end as any other. */
@@ -262,17 +271,17 @@ export class CallBlocks {
   }
 
   /** What could not be told stays counted. */
-  async #tell(source: Source, calls: number, nowMs: number): Promise<AdmissionBlock | undefined> {
-    const { call, unused, succeededMs, running } = source;
+  #tell(source: Source, calls: number): Promise<AdmissionBlock | undefined> {
+    const { call, unused, succeededAtMs, running } = source;
     source.unused = [];
-    source.succeededMs = undefined;
+    source.succeededAtMs = undefined;
     return this.#door.ask(call, {
       source: source.number,
       calls,
       callsMin: CALLS_MIN,
       lifeMs: BLOCK_MS,
       running,
-      successAgeMs: succeededMs === undefined ? undefined : nowMs - succeededMs,
+      succeededAtMs,
       unused,
     });
   }

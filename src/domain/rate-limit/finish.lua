@@ -80,7 +80,8 @@ if wasInFlight then
       if isUnsent then
         giveBack(quota, counted, 1)
       elseif remaining then
-        local others = redis.call('ZCARD', isSharedQuota and SHARED_FLIGHT or FLIGHT)
+        local running, allowed = callsOfBlocks()
+        local others = redis.call('ZCARD', isSharedQuota and SHARED_FLIGHT or FLIGHT) + running + allowed
         report(quota, tonumber(ARGV[at + 5]), others, remaining, reset or quota.window)
       end
       isReported = isReported or not isUnsent

@@ -7,12 +7,9 @@
 
 local held = tonumber(redis.call('HGET', STATE, 'h') or 0)
 local underWay = redis.call('ZCOUNT', FLIGHT, '(' .. text(now), '+inf')
-for _, block in ipairs(redis.call('HVALS', BLOCKS)) do
-  local ends, running = string.match(block, '^(%d+) (%d+)$')
-  if tonumber(ends) > now then underWay = underWay + tonumber(running) end
-end
+local running = callsOfBlocks()
 local reply = {
-  text(redis.call('ZCARD', QUEUE)), text(underWay),
+  text(redis.call('ZCARD', QUEUE)), text(underWay + running),
   text(math.max(0, held - now))
 }
 for i = 0, #KEYS - 10 do

@@ -5,8 +5,8 @@
 --   stood; a dead one holds nobody up.
 -- KEYS: 1 state, 2 queue (ZSET member → priority and arrival), 3 due (ZSET member → when its owner asks), 4 in flight
 --   (ZSET member → end of its lease), 5 shared state, 6 shared in flight, 7 turns (ZSET integration → virtual time),
---   8 turns due (ZSET integration → when its next place asks), 9 blocks (HASH `<process>/<number>` → end of a block, calls
---   under way by it; see block.lua).
+--   8 turns due (ZSET integration → when its next place asks), 9 blocks (HASH `<process>/<number>` → end of a block, its
+--   calls, those of former ones under way; see block.lua).
 -- ARGV: none of its own. A member is `<process>/<call>`, because a process is woken on a channel of its own.
 -- Output: functions.
 
@@ -24,6 +24,16 @@ local function keep(key) redis.call('PEXPIRE', key, IDLE_MS) end
 
 local function wake(channel, member)
   redis.call('PUBLISH', channel .. string.match(member, '^[^/]*'), string.match(member, '/(.*)$'))
+end
+
+-- Calls of blocks that have not ended: those under way, and those that may still go.
+local function callsOfBlocks()
+  local running, allowed = 0, 0
+  for _, block in ipairs(redis.call('HVALS', BLOCKS)) do
+    local ends, calls, under = string.match(block, '^(%d+) (%d+) (%d+)$')
+    if tonumber(ends) > now then running, allowed = running + tonumber(under), allowed + tonumber(calls) end
+  end
+  return running, allowed
 end
 
 -- Tells the processes that admit calls of this integration by themselves that they may no longer.

@@ -221,7 +221,7 @@ export interface AdmissionKeys {
   turns: string;
   /** ZSET of the same → when their next call asks again (ms). */
   turnsDue: string;
-  /** HASH `<process>/<number>` → end (ms) and running calls of the block by which it admits calls by itself; see `block.lua`. */
+  /** HASH `<process>/<number>` → end (ms) and calls of a block that it was given; see `block.lua`. */
   blocks: string;
 }
 
