@@ -3,6 +3,7 @@ import type { Clock } from "../../platform/clock.ts";
 import type { Logger } from "../../platform/log.ts";
 import type { Frame } from "../../platform/sandbox/frames.ts";
 import { assertSandboxTools } from "../../platform/sandbox/killable-child.ts";
+import type { JsonataPoolStats } from "./jsonata-pool-stats.ts";
 import type { Job } from "./jsonata-slot.ts";
 import { Slot } from "./jsonata-slot.ts";
 import { Lanes } from "./lanes.ts";
@@ -35,19 +36,6 @@ export interface TransformJob {
 
 /** `position` is an offset in the expression, in characters; -1 when it is not known. */
 export type ExpressionCheck = { ok: true } | { ok: false; message: string; position: number };
-
-export interface JsonataPoolStats {
-  children: number;
-  /** Process ids of the children. */
-  pids: number[];
-  starts: number;
-  evaluated: number;
-  timedOut: number;
-  outOfMemory: number;
-  waiting: number;
-  slowKeys: number;
-  pausedKeys: number;
-}
 
 export interface JsonataPool {
   /** Never rejects: every end is an outcome. */
