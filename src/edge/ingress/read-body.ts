@@ -10,6 +10,9 @@ const UNCOUNTED_BYTES = 16 * 1024;
  */
 const FILLED_BYTES = 256 * 1024;
 
+/** Part of a body that has to be here before: what senders reserve by announcing is at most eight times what is counted. */
+const FILLED_SHARE = 1 / 8;
+
 /** Counts the bytes of bodies that are held, so that many large ones at once cannot exhaust the memory. */
 export class BodyBudget {
   readonly #bytesMax: number;
@@ -136,7 +139,7 @@ async function readChunks<Refusal extends string>(
       continue;
     }
     chunks.push(value);
-    if (contentLength !== undefined && length >= FILLED_BYTES) {
+    if (contentLength !== undefined && length >= Math.max(FILLED_BYTES, contentLength * FILLED_SHARE)) {
       filled = new Uint8Array(contentLength);
       filled.set(Buffer.concat(chunks, length));
       chunks = [];
