@@ -116,9 +116,13 @@ export function writeSteadily(service: Service, dataDir: string): Service {
   };
 }
 
-/** Milliseconds since the epoch; undefined for a file that is gone. In the event loop: the kernel knows it by heart. */
+/** Milliseconds since the epoch; undefined for what is gone or not ours. In the event loop: the kernel knows it by heart. */
 function modifiedAt(file: string): number | undefined {
-  return statSync(file, { throwIfNoEntry: false })?.mtimeMs;
+  try {
+    return statSync(file, { throwIfNoEntry: false })?.mtimeMs;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Nothing for what is no folder or is gone. */
