@@ -45,7 +45,13 @@ const nodeIdOf = async (node: Redis): Promise<string> => String(await node.call(
 describe("subscribe() on a Cluster", () => {
   test("hears what any master was given, each once", async () => {
     const heard: string[] = [];
-    await subscribe(runtime, "test:any", { onMessage: (message) => void heard.push(message) });
+    let gaps = 0;
+    await subscribe(runtime, "test:any", {
+      onMessage: (message) => void heard.push(message),
+      onGap: () => void gaps++,
+    });
+    // Masters that have just met may not pass on messages yet; the gap ends when all of them do.
+    await until(() => expect(gaps).toBeGreaterThan(0));
     const masters = masterNodes(runtime.redis);
     await Promise.all(masters.map((node, index) => node.publish("test:any", String(index))));
     await until(() => expect(heard.toSorted()).toEqual(["0", "1", "2"]));
@@ -74,10 +80,13 @@ describe("subscribe() on a Cluster", () => {
         masterNodes(runtime.redis).map((node) => node.call("CLIENT", "KILL", "TYPE", "pubsub")),
       );
       await until(() => expect(gaps).toBeGreaterThan(0));
-      await runtime.redis.publish("test:lost", String(round));
-      await until(() => expect(heard).toContain(String(round)));
+      // The gap is told again once every master's messages come through; until then one may be lost.
+      await until(async () => {
+        await runtime.redis.publish("test:lost", String(round));
+        expect(heard).toContain(String(round));
+      });
     }
-    expect(heard.length).toBe(5);
+    expect([...new Set(heard)]).toEqual(["0", "1", "2", "3", "4"]);
   }, 30_000);
 
   test("leaves a server that the other masters do not reach any more", async () => {

@@ -229,7 +229,8 @@ local function report(quota, taken, inFlight, remaining, reset)
   local last = tonumber(redis.call('HGET', quota.state, quota.name .. ':r') or 0)
   if taken < last then return end
   redis.call('HSET', quota.state, quota.name .. ':r', text(taken))
-  local target = math.max(0, math.min(remaining, quota.limit) - math.max(0, quota.taken - taken))
+  -- Below 0 where more was taken since than is left: what of it is given back never went and frees nothing else.
+  local target = math.max(0, math.min(remaining, quota.limit)) - math.max(0, quota.taken - taken)
   local free = quota.limit - quota.used
   if free > target then
     redis.call('HSET', quota.state, quota.name .. ':n', text(target), quota.name .. ':u', text(now + reset))
