@@ -63,7 +63,19 @@ export async function driveOAuth(
     // oxlint-disable-next-line no-await-in-loop -- one after the other
     expect((await hub.call(path, { headers: caller.post({}).headers! })).status).toBe(200);
   expect((await hub.call(at, { ...caller.post({}), method: "DELETE", body: null })).status).toBe(204);
+  // The tokens are given back after the answer; the edge is killed later on, with what it has not written.
+  await untilLogged(hub, "/token/revocation");
   await server.stop();
+}
+
+async function untilLogged(hub: CanaryHub, path: string): Promise<void> {
+  for (;;) {
+    // oxlint-disable-next-line no-await-in-loop -- waits
+    const rows = await hub.query(`select 1 from api_request_logs where path = '${path}'`);
+    if (rows.length > 0) return;
+    // oxlint-disable-next-line no-await-in-loop -- waits
+    await Bun.sleep(50);
+  }
 }
 
 async function logIn(
