@@ -17,7 +17,6 @@ export function openLogFile(path: string, sizeMaxBytes = SIZE_MAX_BYTES): LogFil
   let fd = open();
   let sizeBytes = fstatSync(fd).size;
   const rotate = (): void => {
-    closeSync(fd);
     for (let age = OLD_FILES_MAX; age > 0; age--) {
       try {
         renameSync(age === 1 ? path : `${path}.${age - 1}`, `${path}.${age}`);
@@ -25,13 +24,16 @@ export function openLogFile(path: string, sizeMaxBytes = SIZE_MAX_BYTES): LogFil
         // There are fewer old files so far.
       }
     }
-    fd = open();
+    // Opened before the former is closed: on a full disk, lines must not go to whatever gets the closed number next.
+    const next = open();
+    closeSync(fd);
+    fd = next;
     sizeBytes = 0;
   };
   return {
     write(line) {
-      if (sizeBytes > sizeMaxBytes) rotate();
       try {
+        if (sizeBytes > sizeMaxBytes) rotate();
         sizeBytes += writeSync(fd, `${line}\n`);
       } catch {
         // A full disk must not end the supervisor: the processes it holds have their own way of refusing.

@@ -5,6 +5,7 @@ import { type Config, loadConfig } from "../platform/config.ts";
 import { freePort, listenFault } from "../platform/process/free-port.ts";
 import { retryUntil } from "../platform/process/retry-until.ts";
 import { writeSecretFile } from "../platform/services/keep-secret.ts";
+import { findLowDisk } from "../platform/services/low-disk.ts";
 import type { Service } from "../platform/services/service.ts";
 import { makeFirstTenant } from "./first-run.ts";
 import { lockHome } from "../platform/process/home-lock.ts";
@@ -163,7 +164,12 @@ function hooksFor(service: Service, home: string, terminal: Terminal) {
       log.write(line);
       if (ECHOED.test(line)) terminal.echo(service.name, messageOf(line));
     },
-    report: (text: string) => terminal.echo(service.name, text),
+    report: (text: string) => {
+      // Servers without room say it in their own logs at best, which are on the same disk.
+      void findLowDisk(home).then((low) =>
+        terminal.echo(service.name, low ? `${text} (the disk of ${low.folder} is full)` : text),
+      );
+    },
   };
 }
 

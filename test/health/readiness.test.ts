@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
+import { tmpdir } from "node:os";
 import postgres from "postgres";
 import { BootError, runBootChecks } from "../../src/domain/health/boot-checks.ts";
 import { createReadiness, type Readiness } from "../../src/domain/health/readiness.ts";
@@ -51,6 +52,15 @@ async function withRedisSetting(name: string, value: string, work: () => Promise
 describe("createReadiness()", () => {
   test("readiness is ready when nothing is wrong", async () => {
     expect(await ask()).toEqual({ status: "ready", faults: [] });
+  });
+
+  test("readiness is degraded while a disk of HUB_HOME is nearly full", async () => {
+    const { runtime } = fixture;
+    const own = { ...runtime, config: { ...runtime.config, hubHome: tmpdir() } };
+    const full = await createReadiness(own, Number.MAX_SAFE_INTEGER)();
+    expect([full.status, ...namesOf(full)]).toEqual(["degraded", "disk"]);
+    expect(full.faults[0]!.message).toMatch(/^The disk of HUB_HOME has \d+ MiB left/);
+    expect(await createReadiness(own, 0)()).toEqual({ status: "ready", faults: [] });
   });
 
   test("readiness is degraded without a worker", async () => {

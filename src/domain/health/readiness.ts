@@ -3,6 +3,7 @@ import { findMissingPartitions } from "../../platform/postgres/partitions.ts";
 import { findPendingMigrations, listMigrations } from "../../platform/postgres/pending-migrations.ts";
 import { inboundKeys, workerLeaseKey } from "../../platform/redis/keys.ts";
 import type { Runtime } from "../../platform/runtime.ts";
+import { DISK_FREE_MIN_BYTES, findLowDisk } from "../../platform/services/low-disk.ts";
 import { MEMORY_WATERMARK, readCapacityUse } from "../inbound/capacity-use.ts";
 import { findWeaknesses } from "./boot-checks.ts";
 
@@ -16,6 +17,7 @@ export const ReadinessFault = Type.Object({
       Type.Literal("durability"),
       Type.Literal("capacity"),
       Type.Literal("workers"),
+      Type.Literal("disk"),
       Type.Literal("stopping"),
     ],
     { description: "What is wrong." },
@@ -47,11 +49,15 @@ const WORKER_SLOTS_LOOKED_AT = 16;
 
 /**
  * Judges whether requests should be sent to this process, and names all that is wrong. Postgres away does not block:
- * webhooks are accepted from the cache up to capacity.
+ * webhooks are accepted from the cache up to capacity. A disk that is nearly full neither: what it stops is named too.
  *
+ * @param diskFreeMinBytes what the disks of HUB_HOME must have left
  * @returns asks at most once a second
  */
-export function createReadiness(runtime: Runtime): () => Promise<Readiness> {
+export function createReadiness(
+  runtime: Runtime,
+  diskFreeMinBytes = DISK_FREE_MIN_BYTES,
+): () => Promise<Readiness> {
   const migrations = listMigrations();
   let answer: Promise<Readiness> | undefined;
   let answeredAtMs = -Infinity;
@@ -60,18 +66,25 @@ export function createReadiness(runtime: Runtime): () => Promise<Readiness> {
       return Promise.resolve(judge([fault("stopping", "The process is stopping.", true)]));
     if (answer === undefined || performance.now() - answeredAtMs > ANSWER_LIFETIME_MS) {
       answeredAtMs = performance.now();
-      answer = checkAll(runtime, migrations);
+      answer = checkAll(runtime, migrations, diskFreeMinBytes);
     }
     return answer;
   };
 }
 
-async function checkAll(runtime: Runtime, migrations: Promise<string[]>): Promise<Readiness> {
+async function checkAll(
+  runtime: Runtime,
+  migrations: Promise<string[]>,
+  diskFreeMinBytes: number,
+): Promise<Readiness> {
   const groups = await Promise.all([
     withinTime(runtime, "postgres", "Postgres does not answer.", false, async () =>
       checkPostgres(runtime, await migrations),
     ),
     withinTime(runtime, "redis", "Redis does not answer.", true, () => checkRedis(runtime)),
+    withinTime(runtime, "disk", "The disk of HUB_HOME does not answer.", false, () =>
+      checkDisk(runtime.config.hubHome, diskFreeMinBytes),
+    ),
   ]);
   return judge(groups.flat());
 }
@@ -139,6 +152,13 @@ async function checkRedis(runtime: Runtime): Promise<ReadinessFault[]> {
   }
   if (workers === 0) faults.push(fault("workers", "No worker is running: webhooks wait.", false));
   return faults;
+}
+
+async function checkDisk(home: string, freeMinBytes: number): Promise<ReadinessFault[]> {
+  const low = await findLowDisk(home, freeMinBytes);
+  if (low === undefined) return [];
+  const freeMiB = Math.floor(low.freeBytes / 2 ** 20);
+  return [fault("disk", `The disk of HUB_HOME has ${freeMiB} MiB left: nothing can be stored soon.`, false)];
 }
 
 async function countWorkers(runtime: Runtime): Promise<number> {
