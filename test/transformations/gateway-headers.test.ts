@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { type AddressInfo, createServer } from "node:net";
 import { gzipSync } from "node:zlib";
+import { CallRunner } from "../../src/domain/gateway/run-calls.ts";
 import { createTransformation } from "../../src/domain/transformations/create-transformation.ts";
 import { startTestGateway, type TestGateway, type TestIntegration } from "../gateway/gateway-fixture.ts";
 import { startTestProvider, type TestProvider } from "../integrations/test-provider.ts";
@@ -73,6 +74,43 @@ describe("Hub-Transform-Request and Hub-Transform-Response", () => {
     expect([answer.status, problem.code]).toEqual([422, "transformation_failed"]);
     expect(problem.errors[0]).toMatchObject({ message: expect.stringContaining("required_missing") });
     expect(provider.seen).toHaveLength(0);
+  });
+
+  test("enqueueCall() refuses a body that does not fit at once, and stores one that does as it will be sent", async () => {
+    const later = { prefer: "respond-async", "hub-transform-request": "load-to-xml" };
+    const refused = await post("{}", later);
+    const problem = (await refused.json()) as { code: string; errors: { path: string }[] };
+    expect([refused.status, problem.code]).toEqual([422, "transformation_failed"]);
+    expect(problem.errors[0]).toMatchObject({ message: expect.stringContaining("required_missing") });
+    const accepted = await post(JSON.stringify({ id: "L-3" }), later);
+    expect(accepted.status).toBe(202);
+    const stored = await hub.runtime.sqlSystem<{ body: Buffer; type: string; options: object }[]>`
+      select body, headers->>'content-type' as type, options from gateway_calls
+      where integration_id = ${integration.id}`;
+    expect(stored).toMatchObject([{ type: "application/xml" }]);
+    expect(stored[0]!.body.toString()).toContain("<Load><Id>L-3</Id></Load>");
+    expect(stored[0]!.options).not.toHaveProperty("transformRequest");
+  });
+
+  test("CallRunner tells every fault of an answer that does not fit", async () => {
+    provider.answer = () => new Response('id,weight\n"L-1,10\n', { headers: { "content-type": "text/csv" } });
+    const accepted = await post("{}", { prefer: "respond-async", "hub-transform-response": "csv-to-loads" });
+    const runner = new CallRunner(hub.runtime);
+    const location = accepted.headers.get("location")!;
+    const { apiKey: key } = integration.tenant;
+    let json: Record<string, unknown>;
+    do {
+      await Bun.sleep(20);
+      ({ json } = await hub.call("GET", location, { key }));
+    } while (json["finishedAt"] === null);
+    await runner.stop();
+    expect(json).toMatchObject({
+      status: "FAILED",
+      error: {
+        code: "answer_not_transformed",
+        errors: [{ message: expect.stringContaining("invalid_csv") }],
+      },
+    });
   });
 
   test("callThroughTemplates() undoes the encoding of the body, and refuses one that it cannot undo", async () => {

@@ -29,6 +29,16 @@ export const GatewayCall = Type.Object({
       bodyTruncated: Type.Boolean(),
     }),
   ),
-  error: Nullable(Type.Object({ code: Type.String(), message: Type.String() })),
+  error: Nullable(
+    Type.Object({
+      code: Type.String(),
+      message: Type.String(),
+      errors: Type.Optional(
+        Type.Array(Type.Object({ path: Type.String(), message: Type.String() }), {
+          description: "What of the body does not fit its template.",
+        }),
+      ),
+    }),
+  ),
 });
 export type GatewayCall = Static<typeof GatewayCall>;

@@ -30,7 +30,7 @@ export type CallRow = Omit<QueuedCall, "actor" | "correlationId" | "headers" | "
   responseHeaders: Record<string, string> | null;
   responseBody: Uint8Array | null;
   responseTruncated: boolean;
-  error: { code: string; message: string } | null;
+  error: GatewayCall["error"];
 };
 
 /** Stores a call that is to be made at once. */
@@ -106,7 +106,7 @@ export interface CallEnd {
   attempts: number;
   logId: string | undefined;
   response?: { status: number; headers: Record<string, string>; body: Uint8Array; isTruncated: boolean };
-  error?: { code: string; message: string };
+  error?: NonNullable<GatewayCall["error"]>;
 }
 
 /** Stores the result; what was asked is no longer needed. @returns false when it was ended already */
@@ -117,7 +117,7 @@ export async function finishCall(tx: Transaction, id: string, end: CallEnd): Pro
       log_id = ${end.logId ?? null}, response_status = ${response?.status ?? null},
       response_headers = ${response === undefined ? null : storableJson(response.headers)}::text::jsonb,
       response_body = ${response?.body ?? null}, response_truncated = ${response?.isTruncated ?? false},
-      error = ${error === undefined ? null : tx.json({ ...error, message: storableText(error.message) })},
+      error = ${error === undefined ? null : storableJson({ ...error, message: storableText(error.message) })}::text::jsonb,
       headers = '{}', body = null
     where id = ${id} and status = 'RUNNING' returning id`;
   return rows.length > 0;

@@ -65,11 +65,16 @@ export async function templateOf(
   return template;
 }
 
-async function withTransformedBody(
+/**
+ * The request with its body as the template makes it.
+ *
+ * @throws HubError as `callThroughTemplates` does for the request's body
+ */
+export async function withTransformedBody<Request extends Pick<CallInput, "headers" | "body">>(
   ctx: Context,
-  input: CallInput,
+  input: Request,
   template: ReadyTemplate,
-): Promise<CallInput> {
+): Promise<Request> {
   const body = await bytesOf(input.body);
   if (body === undefined || body.byteLength === 0) return input;
   const decoded = await decodeContent(body, input.headers["content-encoding"], TRANSFORMED_BYTES_MAX);

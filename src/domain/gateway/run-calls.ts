@@ -135,13 +135,11 @@ export class CallRunner {
       }
       info = error instanceof GatewayError ? error.info : info;
       if (!(error instanceof HubError)) runtime.log.error({ err: error, callId: call.id }, "call failed");
-      const code = error instanceof HubError ? error.code : "upstream_failed";
-      const message = error instanceof HubError ? error.message : "The answer broke off.";
       await finish({
         status: "FAILED",
         attempts: info?.attempts ?? 0,
         logId: info?.logId,
-        error: { code, message },
+        error: faultOf(error),
       });
     }
   }
@@ -156,6 +154,15 @@ export class CallRunner {
       log.warn({ err: error }, "leases of calls were not renewed");
     }
   }
+}
+
+/** Faults of a body that are kept. */
+const FAULTS_MAX = 20;
+
+function faultOf(error: unknown): NonNullable<CallEnd["error"]> {
+  if (!(error instanceof HubError)) return { code: "upstream_failed", message: "The answer broke off." };
+  const { code, message, errors } = error;
+  return { code, message, ...(errors === undefined ? {} : { errors: errors.slice(0, FAULTS_MAX) }) };
 }
 
 /** Stores the result and tells subscribers of it, in one transaction. */
