@@ -196,11 +196,12 @@ describe("tokenTimes()", () => {
     expect(urgency({ isThere: true, expiresAtMs: NOW, refreshAtMs: NOW + MINUTE }, NOW + 1)).toBe("now");
   });
 
-  test("retryAtMs() doubles up to 15 minutes, and keeps to what the provider says", () => {
+  test("retryAtMs() doubles up to 15 minutes, and keeps to what the provider says, for a day at most", () => {
     const wait = (failures: number, retryAfterMs?: number) =>
       retryAtMs(failures, { nowMs: 0, retryAfterMs }, () => 0.5) / SECOND;
     expect([1, 2, 3, 8, 50].map((failures) => wait(failures))).toEqual([5, 10, 20, 640, 900]);
     expect(wait(1, 120 * SECOND)).toBe(120);
+    expect(wait(1, 999_999_999 * SECOND)).toBe(86_400);
   });
 });
 

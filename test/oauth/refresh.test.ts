@@ -254,6 +254,20 @@ describe("a refresh that fails", () => {
     expect(await works(server, await fresh(made))).toBe(true);
   });
 
+  test("a form is read like JSON where a token endpoint answers with one", async () => {
+    const made = await connected(hub, server, oauthManifest(server));
+    server.instead = (ctx) => {
+      ctx.type = "application/x-www-form-urlencoded; charset=utf-8";
+      ctx.body = "access_token=at%2Dform&token_type=bearer&expires_in=3600&refresh_token=rt-form";
+      return true;
+    };
+    const answer = await hub.call("POST", `/api/v1/integrations/${made.id}/refresh-oauth`, {
+      key: made.tenant.apiKey,
+    });
+    expect([answer.status, answer.json["status"]]).toEqual([200, "ACTIVE"]);
+    expect(await fresh(made)).toBe("at-form");
+  });
+
   test.each<[string, number, string]>([
     ["an outage", 503, '{"error":"temporarily_unavailable"}'],
     ["an HTML page", 200, "<html>maintenance</html>"],
@@ -272,6 +286,9 @@ describe("a refresh that fails", () => {
       };
       await expire(made, 30_000);
       expect(await fresh(made)).toBe(first);
+      await hub.runtime.sqlSystem`
+        update oauth_refresh_journal set retry_at = now() + interval '10 minutes'
+        where integration_id = ${made.id} and retry_at is not null`;
       await expire(made);
       expect(await codeOf(fresh(made))).toBe("token_unavailable");
       expect(await codeOf(fresh(made))).toBe("token_unavailable");
@@ -486,7 +503,7 @@ describe("refreshDue() and the end of an integration", () => {
 });
 
 async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 15_000;
+  const deadline = Date.now() + 50_000;
   while (!(await isSo())) {
     if (Date.now() > deadline) throw new Error("Waited too long");
     // oxlint-disable-next-line no-await-in-loop -- asked again and again

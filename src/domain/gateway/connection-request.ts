@@ -117,7 +117,7 @@ export class ConnectionRequests {
         ? { status: result.status, headers: new Headers([...result.headers]), body: result.body }
         : undefined;
     // Before anything of the answer is logged or shown.
-    if (answer !== undefined) this.hide(textsAt(parseAnswer(answer.body), secretsAt));
+    if (answer !== undefined) this.hide(textsAt(parseAnswer(answer), secretsAt));
     const verdict =
       answer === undefined
         ? unanswered(result as Exclude<typeof result, { kind: "response" }>)

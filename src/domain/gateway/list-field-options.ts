@@ -42,7 +42,7 @@ export async function listFieldOptions(
   const rendered = renderRequest(manifest, options.request, { ...integration, credentials, auth });
   const { answer, verdict } = await requests.send("options", rendered, performance.now() + TIMEOUT_MS);
   await requests.writeLogs();
-  const found = answer === undefined ? undefined : readOptions(options, parseAnswer(answer.body));
+  const found = answer === undefined ? undefined : readOptions(options, parseAnswer(answer));
   if (found !== undefined && verdict === undefined) return found;
   const reason = verdict === undefined ? "The answer holds no list" : requests.redactor.text(verdict.message);
   throw new HubError("upstream_failed", `${verdict?.code ?? "unexpected_answer"}: ${reason}.`);

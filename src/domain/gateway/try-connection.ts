@@ -188,7 +188,7 @@ async function send(
   );
   trial.steps.push(step);
   const status = answer?.status ?? 0;
-  const document = answer === undefined ? undefined : parseAnswer(answer.body);
+  const document = answer === undefined ? undefined : parseAnswer(answer);
   if (verdict === undefined || (verdict.action === "ignore" && answer !== undefined))
     return { status, document };
   const fault = {

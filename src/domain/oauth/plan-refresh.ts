@@ -91,9 +91,12 @@ export function policyOf(auth: TokenAuth): RefreshPolicy | undefined {
 
 const RETRY_FIRST_MS = 5_000;
 const RETRY_MAX_MS = 15 * 60_000;
+/** Longest wait that a token endpoint can ask for: a typing error of a provider must not end a log-in. */
+const TOLD_MAX_MS = 24 * 60 * 60_000;
 
 /**
- * When a failed request may be repeated: 5 s, doubled with each failure up to 15 minutes, or when the provider says.
+ * When a failed request may be repeated: 5 s, doubled with each failure up to 15 minutes, or when the provider says,
+ * within a day.
  *
  * @param failures failures in a row, this one included
  */
@@ -103,5 +106,6 @@ export function retryAtMs(
   random: () => number = Math.random,
 ): number {
   const ownMs = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** Math.min(20, failures - 1));
-  return told.nowMs + Math.max(told.retryAfterMs ?? 0, ownMs * (0.8 + 0.4 * random()));
+  const toldMs = Math.min(told.retryAfterMs ?? 0, TOLD_MAX_MS);
+  return told.nowMs + Math.max(toldMs, ownMs * (0.8 + 0.4 * random()));
 }

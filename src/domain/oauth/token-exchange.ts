@@ -77,7 +77,7 @@ export async function exchangeToken(
     mayStart,
   });
   const answer = result.kind === "response" ? result : undefined;
-  const document = answer === undefined ? undefined : parseAnswer(answer.body);
+  const document = answer === undefined ? undefined : parseAnswer(answer);
   const outcome = outcomeOf(result, document, runtime.clock.nowMs());
   const conclude = (fault: TokenFault | undefined): void => {
     metrics.result.inc(fault?.kind ?? "ok");
