@@ -148,6 +148,15 @@ describe("POST /api/v1/events", () => {
     expect(await streamed(hub.runtime, tenant.id)).toEqual([]);
   });
 
+  test("refuses the whole batch when data holds NUL, and says where", async () => {
+    const tenant = await hub.newTenant();
+    const good = { type: "order.created", data: {} };
+    const answer = await publish(tenant, { events: [good, good, good, { ...good, data: { a: "x\0" } }] });
+    expect([answer.status, answer.json["code"]]).toEqual([400, "bad_request"]);
+    expect(errorsOf(answer)).toEqual(["/events/3/data/a"]);
+    expect(await streamed(hub.runtime, tenant.id)).toEqual([]);
+  });
+
   test.each<[string, unknown, string[]]>([
     ["nothing", {}, ["/type", "/data"]],
     ["an event without data", { type: "a.b" }, ["/data"]],

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { withSortedMembers } from "../../platform/json/sort-members.ts";
 import { newId } from "../../platform/uuid.ts";
 import { type Context, withOuterTransaction } from "../context.ts";
 import { HubError, invalidInput } from "../errors.ts";
@@ -70,10 +71,7 @@ function answerPlace(tenantId: string, rowId: string) {
 
 /** The order of an object's members says nothing (RFC 8259 section 4), and clients that repeat a call may change it. */
 function hashRequest(parts: readonly unknown[]): string {
-  const text = JSON.stringify(parts, (_key, value: unknown) =>
-    typeof value === "object" && value !== null && !Array.isArray(value)
-      ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-      : value,
-  );
-  return createHash("sha256").update(text).digest("hex");
+  return createHash("sha256")
+    .update(JSON.stringify(withSortedMembers(parts)))
+    .digest("hex");
 }

@@ -1,6 +1,7 @@
 import { HubError } from "../../domain/errors.ts";
 import { withExactNumbers } from "../../platform/json/exact-numbers.ts";
 import { parseJson } from "../../platform/json/parse-json.ts";
+import { unstorablePlace } from "../../platform/json/unstorable-place.ts";
 import { readBody } from "../ingress/read-body.ts";
 
 /** Largest body of a management call. */
@@ -40,6 +41,13 @@ export async function readJsonBody(request: Request, options: JsonBodyOptions = 
     throw new HubError("unsupported_media_type", "The body must be application/json.");
   const outcome = parseJson(bytes);
   if (!outcome.ok) throw new HubError("bad_request", outcome.message);
-  if (!outcome.storable) throw new HubError("bad_request", "NUL and lone surrogates cannot be stored.");
+  if (!outcome.storable) throw unstorable(outcome.value);
   return options.exactNumbers === true ? withExactNumbers(outcome.text, outcome.value) : outcome.value;
+}
+
+function unstorable(value: unknown): HubError {
+  // Undefined where a later member of the same name took the place of the bad one.
+  const path = unstorablePlace(value);
+  const errors = path === undefined ? [] : [{ path, message: "holds NUL or half of a surrogate pair" }];
+  return new HubError("bad_request", "NUL and lone surrogates cannot be stored.", { errors });
 }
