@@ -8,6 +8,7 @@ describe("retryAfterSeconds()", () => {
     ["0", 0],
     ["120", 120],
     [" 5 ", 5],
+    ["99999999999999999999", Number.MAX_SAFE_INTEGER],
     ["Mon, 23 Nov 2026 12:02:00 GMT", 120],
     ["Monday, 23-Nov-26 12:02:00 GMT", 120],
     ["Mon, 23 Nov 2026 11:00:00 GMT", 0],

@@ -96,6 +96,7 @@ describe("POST /api/v1/webhooks/subscriptions", () => {
       "/headers/transfer-encoding",
     ],
     ["a header of the hub", { headers: { "Webhook-Id": "x" } }, "/headers/webhook-id"],
+    ["the mark of a replay", { headers: { "Hub-Replay": "x" } }, "/headers/hub-replay"],
     ["a secret header", { headers: { Authorization: "Bearer x" } }, "/headers/authorization"],
     ["no retry intervals", { retryIntervals: [] }, "/retryIntervals"],
     ["21 retry intervals", { retryIntervals: Array.from({ length: 21 }, () => 60) }, "/retryIntervals"],

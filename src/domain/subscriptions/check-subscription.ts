@@ -26,7 +26,7 @@ const HEADERS_MAX = 30;
 /** Printable ASCII: what a header value can carry without being changed on the way. */
 const HEADER_TEXT = /^(?:[!-~](?:[ -~]*[!-~])?)?$/;
 /** Headers that the hub writes itself, and those whose place is `authConfig`, because headers are shown to readers. */
-const OWN_HEADER = /^(?:content-type|content-encoding|webhook-.*|traceparent|tracestate)$/;
+const OWN_HEADER = /^(?:content-type|content-encoding|webhook-.*|hub-.*|traceparent|tracestate)$/;
 const SECRET_HEADER = /^(?:authorization|cookie|x-api-key|x-auth-token|api-key)$/;
 
 /**

@@ -71,7 +71,7 @@ const settings = {
   authType: AuthType,
   contentType: Type.String({
     maxLength: 50,
-    pattern: "^[A-Za-z0-9.+-]{1,40}/[A-Za-z0-9.+-]{1,45}(?:; ?charset=utf-8)?$",
+    pattern: "^[A-Za-z0-9.+-]{1,40}/[A-Za-z0-9.+-]{1,45}(?:; ?charset=[Uu][Tt][Ff]-8)?$",
     description: "Of the body that a template makes; the standard payload is JSON.",
   }),
   headers: Type.Record(Type.String(), Type.String({ maxLength: 2000 }), {

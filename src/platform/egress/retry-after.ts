@@ -5,7 +5,7 @@
  */
 export function retryAfterSeconds(value: string | null, nowMs: number): number | undefined {
   const text = value?.trim() ?? "";
-  if (/^\d{1,9}$/.test(text)) return Number(text);
+  if (/^\d+$/.test(text)) return Math.min(Number(text), Number.MAX_SAFE_INTEGER);
   // `Date.parse` takes much that is no HTTP date, for example "1.5".
   if (!/^[A-Z][a-z]{2,8},? /.test(text)) return undefined;
   // The form of asctime names no zone and means GMT; `Date.parse` would take the machine's own.
