@@ -44,7 +44,8 @@ export function createApp(runtime: Runtime, ingress?: AcceptDeps) {
   // Filled below, once every route is registered; the plugins read it while serving.
   const registered: RegisteredRoute[] = [];
   const allowedMethods = methodTable(registered);
-  const app = new Elysia({ name: "hub", normalize: false })
+  // Without it a host of up to three characters (`http://hub/`) hides the beginning of the path, and all is 404.
+  const app = new Elysia({ name: "hub", normalize: false, handler: { standardHostname: false } })
     .use(problemPlugin(runtime.log, allowedMethods))
     .use(answerHeaders(runtime.config.publicUrl.startsWith("https:")))
     .use(optionsPlugin(allowedMethods))

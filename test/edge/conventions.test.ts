@@ -150,6 +150,25 @@ describe("createApp() with bad input", () => {
     expect([...options.headers.keys()].filter((name) => name.startsWith("access-control"))).toEqual([]);
   });
 
+  test.each(["x", "hub", "hub:80", "[::1]", "hub.example.test"])(
+    "answers under the host %s",
+    async (host) => {
+      const { apiKey } = await hub.newTenant();
+      const call = (path: string, method = "GET"): Promise<Response> =>
+        Promise.resolve(
+          hub.app.handle(
+            new Request(`http://${host}${path}`, { method, headers: { authorization: `Bearer ${apiKey}` } }),
+          ),
+        );
+      expect((await call("/health/live")).status).toBe(200);
+      expect(await (await call(`${KEYS}?limit=1`)).json()).toMatchObject({
+        data: [{ name: expect.any(String) }],
+      });
+      expect((await call(`${KEYS}/x`, "DELETE")).status).toBe(404);
+      expect((await call(KEYS, "PATCH")).headers.get("allow")).toBe("GET, HEAD, OPTIONS, POST");
+    },
+  );
+
   test("shows nothing of a fault of ours", async () => {
     const { apiKey: key, id } = await hub.newTenant();
     await hub.runtime
