@@ -14,7 +14,8 @@ import { fanOut } from "../../workers/fan-out.ts";
 import { PROJECT_DIR } from "../support/paths.ts";
 import { startTestPostgres, startTestRedis, type TestPostgres, type TestRedis } from "../support/services.ts";
 
-const WAIT_MS = 25_000;
+/** Far longer than anything takes here; shorter than a test, so that the failure has a name. */
+const WAIT_MS = 50_000;
 
 /** Real services and one tenant; workers are started by each test as it needs them. */
 export interface DeliveryFixture {
@@ -141,7 +142,7 @@ export async function startWorkerProcess(
     async () => {
       if (!output.includes("worker is running")) throw new Error(`worker did not start:\n${output}`);
     },
-    { everyMs: 20, timeoutMs: 20_000 },
+    { everyMs: 20, timeoutMs: WAIT_MS },
   );
   return {
     pid: child.pid,

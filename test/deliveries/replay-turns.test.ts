@@ -53,7 +53,7 @@ describe("replays", () => {
     expect((await getReplay(fixture.ctx, { id: replayId! })).replayed).toBe(0);
     expect(receiver.requests).toHaveLength(1);
     await receiver.stop();
-  }, 30_000);
+  }, 60_000);
 
   test("of one tenant that has hundreds, slow ones, leave a place to another tenant's", async () => {
     const { sqlSystem } = fixture.runtime;

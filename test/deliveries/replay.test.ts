@@ -84,7 +84,7 @@ describe("replayDeliveries()", () => {
     const again = await replayDeliveries(fixture.ctx, { subscriptionId, dryRun: true });
     expect(again.matched).toBe(0);
     await receiver.stop();
-  }, 40_000);
+  }, 60_000);
 
   test("sends one delivery again, also one that was delivered", async () => {
     const receiver = new Receiver();
@@ -95,7 +95,7 @@ describe("replayDeliveries()", () => {
     await until("it arrived", () => receiver.requests.length === 1);
     expect(receiver.ids()).toEqual([eventId]);
     await receiver.stop();
-  }, 30_000);
+  }, 60_000);
 
   test("keeps to a rate and ends when it is cancelled", async () => {
     const receiver = new Receiver();
@@ -111,5 +111,5 @@ describe("replayDeliveries()", () => {
     expect(receiver.requests.length).toBeLessThan(failed);
     expect(receiver.requests.length).toBeLessThanOrEqual(cancelled.replayed);
     await receiver.stop();
-  }, 30_000);
+  }, 60_000);
 });

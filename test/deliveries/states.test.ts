@@ -73,7 +73,7 @@ describe("a delivery", () => {
       const { totalSent, totalFailed } = await subscriptionStatistics(fixture.ctx, { subscriptionId: id });
       return totalSent === 1 && totalFailed === 1;
     });
-  }, 20_000);
+  }, 60_000);
 
   test("shows the body that its template made, none where that was not kept, never the event's own", async () => {
     const receiver = new Receiver();
@@ -90,7 +90,7 @@ describe("a delivery", () => {
       .sqlSystem`update webhook_deliveries set request_body = null where subscription_id = ${id}`;
     expect((await shown()).requestBody).toBeNull();
     await receiver.stop();
-  }, 30_000);
+  }, 60_000);
 
   test("is not repeated at a redirect's target, and says that it was one", async () => {
     const type = eventType();
@@ -103,7 +103,7 @@ describe("a delivery", () => {
       { status: "FAILED", errorCode: "redirect_not_followed" },
     ]);
     expect(target.requests).toEqual([]);
-  }, 20_000);
+  }, 60_000);
 
   test("waits as long as Retry-After asks", async () => {
     const type = eventType();
@@ -115,7 +115,7 @@ describe("a delivery", () => {
     const waitMs = attempt!.nextRetryAt!.getTime() - attempt!.createdAt.getTime();
     expect(waitMs).toBeGreaterThanOrEqual(600_000);
     expect(await openOf(fixture, id)).toEqual([{ status: "RETRYING", attemptCount: 1 }]);
-  }, 20_000);
+  }, 60_000);
 
   test("that hangs is one failed attempt with its cause, and does not delay another subscription", async () => {
     const type = eventType();
@@ -127,7 +127,7 @@ describe("a delivery", () => {
     await until("the other one got all", () => healthy.requests.length === 20);
     await until("it timed out", async () => (await attemptsOf(fixture, id)).length > 0);
     expect((await attemptsOf(fixture, id))[0]).toMatchObject({ status: "FAILED", errorCode: "timeout" });
-  }, 30_000);
+  }, 60_000);
 });
 
 describe("a subscription", () => {
@@ -156,7 +156,7 @@ describe("a subscription", () => {
     const delivered = (await attemptsOf(fixture, id)).filter(({ status }) => status === "DELIVERED");
     expect(delivered).toHaveLength(45 - attempted);
     await until("nothing is open", async () => (await openOf(fixture, id)).length === 0);
-  }, 30_000);
+  }, 60_000);
 
   test("is disabled at once by 410", async () => {
     const type = eventType();
@@ -169,7 +169,7 @@ describe("a subscription", () => {
     );
     expect((await getSubscription(fixture.ctx, { id })).disabledReason).toContain("410");
     expect(await attemptsOf(fixture, id)).toMatchObject([{ status: "FAILED", responseStatus: 410 }]);
-  }, 20_000);
+  }, 60_000);
 
   test("gets what came while it was paused after resuming", async () => {
     const type = eventType();
@@ -182,7 +182,7 @@ describe("a subscription", () => {
     await until("all arrived", () => receiver.requests.length === 30);
     expect(new Set(receiver.ids())).toEqual(new Set(ids));
     await until("nothing is open", async () => (await openOf(fixture, id)).length === 0);
-  }, 20_000);
+  }, 60_000);
 
   test("that is deleted has its waiting deliveries cancelled", async () => {
     const type = eventType();
@@ -193,35 +193,37 @@ describe("a subscription", () => {
     await deleteSubscription(fixture.ctx, { id });
     await until("nothing is open", async () => (await openOf(fixture, id)).length === 0);
     expect(receiver.requests).toEqual([]);
-  }, 20_000);
+  }, 60_000);
 
   test("with a rate gets no more than it allows", async () => {
     const type = eventType();
     const receiver = receive();
-    await fixture.subscribe(receiver.url, {
+    const { id } = await fixture.subscribe(receiver.url, {
       eventTypes: [type],
       rateLimit: { limit: 5, windowSeconds: 1, burst: 1 },
     });
     await fixture.publish(Array.from({ length: 10 }, () => ({ type })));
-    await until("all arrived", () => receiver.requests.length === 10);
-    const times = receiver.requests.map(({ atMs }) => atMs);
+    await until("all are stored", async () => (await attemptsOf(fixture, id)).length === 10);
+    // When they were sent: how long they travelled is not the hub's to say.
+    const times = (await attemptsOf(fixture, id)).map(({ createdAt }) => createdAt.getTime());
     expect(times.at(-1)! - times[0]!).toBeGreaterThan(1_600);
-  }, 20_000);
+  }, 60_000);
 
   test("of orderingMode KEY gets each key's events in order, and a failing key waits alone", async () => {
     const type = eventType();
     const seen: string[] = [];
-    let failures = 2;
+    let isFailing = true;
     const receiver = receive();
     receiver.answer = ({ body }) => {
       const { data } = JSON.parse(body) as { data: { key: string; n: number } };
-      if (data.key === "a" && data.n === 0 && failures-- > 0) return new Response("", { status: 500 });
+      if (data.key === "a" && data.n === 0 && isFailing) return new Response("", { status: 500 });
       seen.push(`${data.key}${data.n}`);
       return new Response();
     };
     const { id } = await fixture.subscribe(receiver.url, {
       eventTypes: [type],
       orderingMode: "KEY",
+      maxRetries: 20,
       retryIntervals: [1],
     });
     const numbers = Array.from({ length: 8 }, (_, n) => n);
@@ -233,11 +235,12 @@ describe("a subscription", () => {
     await until("the parked ones are visible", async () =>
       (await openOf(fixture, id)).some(({ status }) => status === "PARKED"),
     );
+    isFailing = false;
     await until("a is through", () => seen.length === 16);
     for (const key of ["a", "b"])
       expect(seen.filter((name) => name.startsWith(key))).toEqual(numbers.map((n) => `${key}${n}`));
     await until("nothing is open", async () => (await openOf(fixture, id)).length === 0);
-  }, 30_000);
+  }, 60_000);
 
   test("can be tested: in the history, in no count", async () => {
     const receiver = receive();
@@ -249,7 +252,7 @@ describe("a subscription", () => {
       totalSent: 0,
       responseTimeMs: { attempts: 0 },
     });
-  }, 20_000);
+  }, 60_000);
 
   test("can be tested with the sample of an event type, and refuses one that is not known", async () => {
     const receiver = receive();
@@ -266,7 +269,7 @@ describe("a subscription", () => {
         errors: [{ path: "/eventType", message: expect.any(String) }],
       });
     expect(receiver.requests.length).toBe(1);
-  }, 20_000);
+  }, 60_000);
 });
 
 describe("the books", () => {
@@ -275,5 +278,5 @@ describe("the books", () => {
       const { difference, taken } = await checkDeliveryConservation(fixture.runtime);
       return difference === 0 && taken === 0;
     });
-  }, 20_000);
+  }, 60_000);
 });

@@ -51,7 +51,10 @@ test("an integration is created, authorized, tested, enabled, called, logged and
     { account: { name: "Acme <Freight>", realm: "r-1", asked: null } },
   ]);
   const logId = answer.headers.get("hub-log-id")!;
-  await hub.logsOf(id);
+  const untilLogged = async (wanted: string): Promise<void> => {
+    while (!(await hub.logsOf(id)).some((row) => row.id === wanted)) await Bun.sleep(10);
+  };
+  await untilLogged(logId);
   const row = await hub.call("GET", `/api/v1/api-logs/${logId}`, { key: tenant.apiKey });
   expect(row.json).toMatchObject({
     id: logId,
@@ -70,6 +73,7 @@ test("an integration is created, authorized, tested, enabled, called, logged and
   await (await server.provider.AccessToken.find(accessToken!))!.destroy();
   const again = await proxy("/me");
   expect([again.status, again.headers.get("hub-attempts"), server.refreshes()]).toEqual([200, "2", 1]);
+  await untilLogged(again.headers.get("hub-log-id")!);
   const rows = (await hub.logsOf(id)).slice(-3);
   expect(rows.map(({ method, responseStatus }) => [method, responseStatus])).toEqual([
     ["GET", 401],

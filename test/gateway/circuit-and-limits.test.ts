@@ -62,7 +62,7 @@ describe("circuits", () => {
     const response = await proxy("/x?a=1");
     expect([response.status, await response.text()]).toEqual([200, "second"]);
     expect(second.seen.map(({ path }) => path)).toEqual(["/spare/x?a=1"]);
-    expect((await hub.logsOf(id)).at(-1)!.url).toBe(`${second.url}/spare/x?a=1`);
+    expect((await hub.logsOf(id, 6)).at(-1)!.url).toBe(`${second.url}/spare/x?a=1`);
     await second.stop();
   });
 });
@@ -70,14 +70,14 @@ describe("circuits", () => {
 describe("limits", () => {
   test("callProvider() waits for its turn, and refuses when there is none in time", async () => {
     const { proxy } = await hub.newIntegration(provider.url, {
-      quotas: [{ name: "second", limit: 2, windowSeconds: 1, scope: "integration" }],
+      quotas: [{ name: "seconds", limit: 2, windowSeconds: 3, scope: "integration" }],
     });
     const answers = await Promise.all(Array.from({ length: 4 }, () => proxy("/x")));
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
     expect(answers.filter(({ headers }) => Number(headers.get("hub-queued-ms")) > 0).length).toBe(2);
     const refused = await proxy("/x", { headers: { "hub-queue-timeout-ms": "0" } });
     expect([refused.status, await codeOf(refused)]).toEqual([429, "rate_limited"]);
-    expect(refused.headers.get("retry-after")).toMatch(/^[12]$/);
+    expect(refused.headers.get("retry-after")).toMatch(/^[123]$/);
   });
 
   test("callProvider() corrects its counts by what the provider reports", async () => {

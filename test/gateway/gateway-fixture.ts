@@ -3,6 +3,7 @@ import { handleProxy, proxyPathOf } from "../../src/edge/gateway/handle-proxy.ts
 import type { ProviderManifest } from "../../src/domain/providers/manifest-schema.ts";
 import { gatewayAdmissionOf } from "../../src/domain/gateway/gateway-admission.ts";
 import { apiLogWriterOf } from "../../src/domain/api-logs/api-log-writer.ts";
+import { retryUntil } from "../../src/platform/process/retry-until.ts";
 import { newId } from "../../src/platform/uuid.ts";
 import { sealFields } from "../../src/domain/integrations/secret-fields.ts";
 import { type CallOptions, startTestApp, type TestApp, type TestTenant } from "../edge/app-fixture.ts";
@@ -14,8 +15,8 @@ export interface TestGateway extends TestApp {
   port: number;
   /** A tenant with an active integration of a provider at `url`. */
   newIntegration(url: string, more?: Partial<ProviderManifest>): Promise<TestIntegration>;
-  /** Log rows of an integration, oldest first, once they are written. */
-  logsOf(id: string): Promise<LogRow[]>;
+  /** Log rows of an integration, oldest first, once there are as many; a row comes after the end of its answer. */
+  logsOf(id: string, countMin?: number): Promise<LogRow[]>;
 }
 
 export interface TestIntegration {
@@ -98,7 +99,16 @@ export async function startTestGateway(options: { env?: Record<string, string> }
     };
   }
 
-  async function logsOf(id: string): Promise<LogRow[]> {
+  async function logsOf(id: string, countMin = 1): Promise<LogRow[]> {
+    const written = async (): Promise<LogRow[]> => {
+      const rows = await writtenLogs(id);
+      if (rows.length < countMin) throw new Error(`${rows.length} of ${countMin} log rows are written`);
+      return rows;
+    };
+    return retryUntil(written, { everyMs: 20, timeoutMs: 50_000 });
+  }
+
+  async function writtenLogs(id: string): Promise<LogRow[]> {
     await apiLogWriterOf(runtime).flush();
     const rows = await runtime.sqlSystem<
       (LogRow & { bodyBytes: Uint8Array | null; answerBytes: Uint8Array | null })[]

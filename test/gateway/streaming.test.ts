@@ -118,7 +118,7 @@ describe("bodies", () => {
     expect(size).toBe(GIB);
     expect(((await edge.memory()) - before) / MIB).toBeLessThan(128);
     await edge.stop();
-    const rows = (await hub.logsOf(id)).slice(-2);
+    const rows = (await hub.logsOf(id, 7)).slice(-2);
     expect(rows.map(({ bodySize, responseSize }) => [bodySize, responseSize])).toEqual([
       [GIB, 6],
       [0, GIB],
@@ -179,7 +179,6 @@ describe("bodies", () => {
     await response.body!.getReader().read();
     leaving.abort();
     await closed.promise;
-    while ((await hub.logsOf(id)).length === 0) await Bun.sleep(20);
     expect((await hub.logsOf(id))[0]).toMatchObject({ errorCode: "aborted", responseStatus: 200 });
   });
 

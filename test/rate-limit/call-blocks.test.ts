@@ -52,7 +52,7 @@ async function run(
   plan: { forMs?: number; until?: (one: Admitted) => boolean },
 ): Promise<Admitted[]> {
   const all: Admitted[] = [];
-  const endMs = performance.now() + (plan.forMs ?? 20_000);
+  const endMs = performance.now() + (plan.forMs ?? TIMEOUT_MS);
   let isDone = false;
   const loop = async (): Promise<void> => {
     while (!isDone && performance.now() < endMs) {
@@ -89,7 +89,7 @@ function until(holds: () => Promise<boolean>): Promise<void> {
   const attempt = async (): Promise<void> => {
     if (!(await holds())) throw new Error("not in time");
   };
-  return retryUntil(attempt, { everyMs: 5, timeoutMs: 10_000 });
+  return retryUntil(attempt, { everyMs: 5, timeoutMs: 50_000 });
 }
 
 describe("blocks of admissions", () => {
@@ -97,8 +97,8 @@ describe("blocks of admissions", () => {
     const call = wide({
       quotas: [{ ...WIDE, weight: 3 }, quotaOf({ name: "hour", limit: 5_000_000, windowMs: 3_600_000 })],
     });
-    const all = await run(admission, call, { forMs: 400 });
-    expect(all.filter(isOfBlock).length).toBeGreaterThan(20);
+    let ofBlocks = 0;
+    const all = await run(admission, call, { until: (one) => isOfBlock(one) && ++ofBlocks > 200 });
     await until(async () => (await usedOf(call)) === all.length * 3);
     const { quotas } = await admission.look(call, call.quotas);
     expect(quotas[1]!.limit - quotas[1]!.remaining).toBe(all.length);
@@ -243,7 +243,7 @@ describe("what ends a block", () => {
       const { lease } = await callOfBlock(own, call);
       await fixture.redis.kill();
       await Bun.sleep(BLOCK_MS);
-      expect(own.admit(another(call))).rejects.toMatchObject({ code: "unavailable", status: 503 });
+      await expect(own.admit(another(call))).rejects.toMatchObject({ code: "unavailable", status: 503 });
       expect(await own.finish(lease, { outcome: "success" })).toBeUndefined();
       await fixture.redis.restart();
       await runtime.shutdown.run();
@@ -264,14 +264,16 @@ describe("blocks of several processes", () => {
       const windowMs = 1_500;
       const call = wide({ quotas: [quotaOf({ limit: 3_000, windowMs })], queueTimeoutMs: 20_000 });
       const key = `seen:${call.integrationId}`;
-      const callers = await Promise.all([1, 2, 3, 4].map(() => start(call, key, 5_000)));
+      const callers = await Promise.all([1, 2, 3, 4].map(() => start(call, key, TIMEOUT_MS)));
+      const admittedMin = (count: number) =>
+        until(async () => (await fixture.runtime.redis.llen(key)) > count);
       for (const caller of callers) caller.start();
-      await until(async () => (await fixture.runtime.redis.llen(key)) > 500);
+      await admittedMin(500);
       await callers[0]!.kill();
-      await Promise.all(callers.slice(1).map((caller) => caller.reports()));
-      const times = await seen(key);
-      expect(times.length).toBeGreaterThan(3_000);
-      expect(fullestWindow(times, windowMs)).toBeLessThanOrEqual(3_000);
+      // More than two windows allow.
+      await admittedMin(7_000);
+      await Promise.all(callers.slice(1).map((caller) => caller.kill()));
+      expect(fullestWindow(await seen(key), windowMs)).toBeLessThanOrEqual(3_000);
     },
     TIMEOUT_MS,
   );
@@ -281,14 +283,16 @@ describe("blocks of several processes", () => {
     async () => {
       const call = wide({ quotas: [quotaOf({ limit: 100_000, windowMs: 60_000 })], queueTimeoutMs: 0 });
       const key = `seen:${call.integrationId}`;
-      const callers = await Promise.all([1, 2].map(() => start(call, key, 2_500)));
+      const callers = await Promise.all([1, 2].map(() => start(call, key, TIMEOUT_MS)));
       for (const caller of callers) caller.start();
       await until(async () => (await fixture.runtime.redis.llen(key)) > 1_000);
       const { lease } = admitted(await admission.admit(another(call)));
       await admission.finish(lease, { outcome: "success", reports: [{ quota: "calls", limit: 200 }] });
       const [seconds, micros] = (await fixture.runtime.redis.time()) as unknown as [string, string];
       const loweredAtMs = Number(seconds) * 1_000 + Number(micros) / 1_000;
-      await Promise.all(callers.map((caller) => caller.reports()));
+      // What a block still lets out is told of long before this.
+      await Bun.sleep(1_000);
+      await Promise.all(callers.map((caller) => caller.kill()));
       const late = (await seen(key)).filter((time) => time > loweredAtMs + BLOCK_MS);
       expect(late).toEqual([]);
     },

@@ -6,6 +6,7 @@ import {
   another,
   callOf,
   fullestWindow,
+  quotaOf,
   startAdmission,
 } from "./admission-fixture.ts";
 import { startCaller } from "./several-callers.ts";
@@ -67,7 +68,7 @@ test(
 // How much of them is used depends on the machine's other work too: measured alone by the long test.
 test(
   "four processes never exceed 10 a second, 100 a minute and 1,200 an hour, and use them",
-  () => checkQuotas(fixture.redis.url, { durationMs: 6_000, hourly: 1_200, usedMin: 0.5 }),
+  () => checkQuotas(fixture.redis.url, { durationMs: 6_000, hourly: 1_200, usedMin: 0.25 }),
   TIMEOUT_MS,
 );
 
@@ -86,18 +87,22 @@ test(
 test(
   "a process that is killed while its calls wait holds up nobody",
   async () => {
-    const call = callOf({ queueTimeoutMs: 30_000, deadlineMs: 30_000 });
+    const call = callOf({
+      quotas: [quotaOf({ limit: 100, windowMs: 2_000, weight: 10 })],
+      queueTimeoutMs: 60_000,
+      deadlineMs: 60_000,
+    });
     const caller = await startCaller({
       redisUrl: fixture.redis.url,
-      burst: { calls: Array.from({ length: 60 }, () => call), retryForMs: 0 },
+      burst: { calls: Array.from({ length: 200 }, () => call), retryForMs: 0 },
     });
     caller.start();
-    while ((await fixture.admission.look(call, call.quotas)).waiting < 40) await Bun.sleep(5);
+    while ((await fixture.admission.look(call, call.quotas)).waiting < 100) await Bun.sleep(5);
     await caller.kill();
     const results = await Promise.all(
-      Array.from({ length: 15 }, () => fixture.admission.admit(another(call, { queueTimeoutMs: 4000 }))),
+      Array.from({ length: 15 }, () => fixture.admission.admit(another(call, { queueTimeoutMs: 15_000 }))),
     );
-    // In turn behind all fifty places of the dead process they would have had to wait for five seconds.
+    // In turn behind a hundred places of the dead process they would have had to wait for twenty seconds.
     expect(results.filter(({ kind }) => kind === "go").length).toBe(15);
   },
   TIMEOUT_MS,
