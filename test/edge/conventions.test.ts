@@ -129,6 +129,19 @@ describe("createApp() with bad input", () => {
     expect([named.status, named.json["code"]]).toEqual([404, "not_found"]);
   });
 
+  test("refuses a parameter that is given more than once, instead of choosing one", async () => {
+    const { apiKey: key } = await hub.newTenant();
+    const path = "/api/v1/webhooks/receipts?status=DEAD&limit=1&%73tatus=PROCESSED";
+    const answer = await hub.call("GET", path, { key });
+    expect([answer.status, answer.json["errors"]]).toEqual([
+      422,
+      [{ path: "status", message: "is given more than once" }],
+    ]);
+    expect((await hub.call("GET", "/api/v1/webhooks/receipts?status=DEAD&limit=1", { key })).status).toBe(
+      200,
+    );
+  });
+
   test("answers 404 and 405 as problems, the hundredth time like the first", async () => {
     for (let round = 0; round < 3; round++) {
       const unknown = await hub.call("GET", "/api/v1/nothing");

@@ -90,13 +90,26 @@ export function authenticated(runtime: Runtime, options: AuthenticationOptions =
       };
       return { ctx, once };
     })
-    .onTransform({ as: "scoped" }, function refuseNul({ params, query }) {
+    .onTransform({ as: "scoped" }, function refuseOddNames({ params, query, request }) {
       // Postgres stores no NUL, so nothing has such a name, and nothing can be found by one.
       if (Object.values((params ?? {}) as Record<string, string>).some(holdsNul)) throw notFound();
-      const faults = Object.entries(query as Record<string, unknown>).filter(([, value]) => holdsNul(value));
-      if (faults.length > 0)
-        throw invalidInput(faults.map(([path]) => ({ path, message: "must not hold NUL" })));
+      const faults = Object.entries(query as Record<string, unknown>)
+        .filter(([, value]) => holdsNul(value))
+        .map(([path]) => ({ path, message: "must not hold NUL" }));
+      faults.push(...repeatedParameters(request.url));
+      if (faults.length > 0) throw invalidInput(faults);
     });
+}
+
+/** Parameters given more than once: no route takes several values, and the framework would keep the last unsaid. */
+function repeatedParameters(url: string): { path: string; message: string }[] {
+  const start = url.indexOf("?");
+  if (start < 0 || !url.includes("&", start)) return [];
+  const seen = new Set<string>();
+  const repeated = new Set<string>();
+  for (const name of new URLSearchParams(url.slice(start + 1)).keys())
+    (seen.has(name) ? repeated : seen).add(name);
+  return [...repeated].map((path) => ({ path, message: "is given more than once" }));
 }
 
 /**
