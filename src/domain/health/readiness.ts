@@ -1,6 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { findMissingPartitions } from "../../platform/postgres/partitions.ts";
 import { findPendingMigrations, listMigrations } from "../../platform/postgres/pending-migrations.ts";
+import { withinTime } from "../../platform/process/within-time.ts";
 import { inboundKeys, workerLeaseKey } from "../../platform/redis/keys.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import { DISK_FREE_MIN_BYTES, findLowDisk } from "../../platform/services/low-disk.ts";
@@ -78,11 +79,11 @@ async function checkAll(
   diskFreeMinBytes: number,
 ): Promise<Readiness> {
   const groups = await Promise.all([
-    withinTime(runtime, "postgres", "Postgres does not answer.", false, async () =>
+    checkWithinTime(runtime, "postgres", "Postgres does not answer.", false, async () =>
       checkPostgres(runtime, await migrations),
     ),
-    withinTime(runtime, "redis", "Redis does not answer.", true, () => checkRedis(runtime)),
-    withinTime(runtime, "disk", "The disk of HUB_HOME does not answer.", false, () =>
+    checkWithinTime(runtime, "redis", "Redis does not answer.", true, () => checkRedis(runtime)),
+    checkWithinTime(runtime, "disk", "The disk of HUB_HOME does not answer.", false, () =>
       checkDisk(runtime.config.hubHome, diskFreeMinBytes),
     ),
   ]);
@@ -90,24 +91,18 @@ async function checkAll(
 }
 
 /** The causes go to the log: an answer without a key names no addresses and no messages of libraries. */
-async function withinTime(
+async function checkWithinTime(
   runtime: Runtime,
   name: ReadinessFault["name"],
   message: string,
   blocking: boolean,
   check: () => Promise<ReadinessFault[]>,
 ): Promise<ReadinessFault[]> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeout = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${CHECK_TIMEOUT_MS} ms`)), CHECK_TIMEOUT_MS);
-  });
   try {
-    return await Promise.race([check(), timeout]);
+    return await withinTime(check(), CHECK_TIMEOUT_MS);
   } catch (error) {
     runtime.log.warn({ err: error, check: name }, "readiness check failed");
     return [fault(name, message, blocking)];
-  } finally {
-    clearTimeout(timer);
   }
 }
 

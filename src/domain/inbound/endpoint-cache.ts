@@ -1,3 +1,4 @@
+import { withinTime } from "../../platform/process/within-time.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import { compileEndpoint, type CachedEndpoint } from "./compile-endpoint.ts";
 import { findEndpointRow, findEndpointRowById, type EndpointRow } from "./endpoint-store.ts";
@@ -91,7 +92,7 @@ export class EndpointCache {
         return entry.endpoint;
       }
     }
-    return withTimeout(this.#load(key, load)).catch((error: unknown) => {
+    return withinTime(this.#load(key, load), LOAD_TIMEOUT_MS).catch((error: unknown) => {
       if (entry !== undefined && entry.endpoint !== null) return entry.endpoint;
       throw new EndpointUnavailableError(error);
     });
@@ -118,17 +119,5 @@ export class EndpointCache {
       expiresAtMs: Math.min(nowMs + ttlMs, endpoint?.secretsChangeAtMs ?? Infinity),
     });
     return endpoint;
-  }
-}
-
-async function withTimeout<T>(work: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeout = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${LOAD_TIMEOUT_MS} ms`)), LOAD_TIMEOUT_MS);
-  });
-  try {
-    return await Promise.race([work, timeout]);
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -1,4 +1,5 @@
 import { subscribeInvalidation } from "../../platform/invalidation.ts";
+import { withinTime } from "../../platform/process/within-time.ts";
 import { untilListening } from "../../platform/redis/until-listening.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import { chooseAuth } from "../providers/choose-auth.ts";
@@ -83,7 +84,7 @@ export class IntegrationCache {
 
   async #ask(id: string): Promise<Entry> {
     try {
-      return await withTimeout(this.#load(id));
+      return await withinTime(this.#load(id), LOAD_TIMEOUT_MS);
     } catch (error) {
       const stale = this.#entries.get(id);
       if (stale?.integration) return stale;
@@ -162,16 +163,4 @@ export function integrationCacheOf(runtime: Runtime): IntegrationCache {
     );
   }
   return cache;
-}
-
-async function withTimeout<T>(work: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeout = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${LOAD_TIMEOUT_MS} ms`)), LOAD_TIMEOUT_MS);
-  });
-  try {
-    return await Promise.race([work, timeout]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

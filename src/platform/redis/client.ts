@@ -1,6 +1,7 @@
 import { Cluster, Redis, type RedisOptions as AllRedisOptions } from "ioredis";
 import { clusterConnector, type RedisNode } from "./cluster-connector.ts";
 import { coalesceWrites } from "./coalesce-writes.ts";
+import { timeCommandsWhileRunning } from "./command-timeout.ts";
 import type { RedisClient } from "./script.ts";
 
 /** Replies keep the shapes of RESP2 (the default), so the option that changes them is left out. */
@@ -28,6 +29,8 @@ const PURPOSES: Record<RedisPurpose, RedisOptions> = {
   consumer: { maxRetriesPerRequest: null, commandTimeout: 10_000, socketTimeout: 12_000 },
   subscriber: { maxRetriesPerRequest: null, autoResubscribe: false },
 };
+
+timeCommandsWhileRunning();
 
 /**
  * Opens a client for one purpose. Errors are reported to `onError` and heal by reconnecting (50 ms to 1 s, jittered).

@@ -1,0 +1,27 @@
+/** Share of a time limit that is waited for anew once the rest is over. */
+export const LAST_SHARE = 0.25;
+
+/**
+ * Calls `end` when the time is over, in two steps: a timer also fires when the process, or its whole machine, has stood
+ * still for as long, and then the answer may lie unread in a socket. What the last step gives it is time to run.
+ *
+ * @returns ends the wait
+ */
+export function afterRunning(timeoutMs: number, end: () => void): () => void {
+  const lastMs = timeoutMs * LAST_SHARE;
+  let timer = setTimeout(() => {
+    timer = setTimeout(end, lastMs);
+  }, timeoutMs - lastMs);
+  return () => clearTimeout(timer);
+}
+
+/** @throws Error `no answer within … ms`, or what `work` throws before */
+export async function withinTime<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
+  const timeout = Promise.withResolvers<never>();
+  const stop = afterRunning(timeoutMs, () => timeout.reject(new Error(`no answer within ${timeoutMs} ms`)));
+  try {
+    return await Promise.race([work, timeout.promise]);
+  } finally {
+    stop();
+  }
+}
