@@ -190,6 +190,33 @@ describe("ANY /integrations/:id/proxy/*", () => {
   });
 });
 
+describe("GET /api/v1/integrations/:id/health", () => {
+  test("getHealthWithLimits() tells what the provider's limits leave, and for how long it wants no call", async () => {
+    const quota = { name: "minute", limit: 2, windowSeconds: 60, scope: "integration" } as const;
+    const { proxy, id, tenant } = await hub.newIntegration(provider.url, {
+      quotas: [quota, { name: "atOnce", limit: 4, scope: "integration" }],
+    });
+    const health = async () =>
+      (await hub.call("GET", `/api/v1/integrations/${id}/health`, { key: tenant.apiKey })).json;
+    const unused = { name: "minute", limit: 2, windowSeconds: 60, remaining: 2, nextMs: 0 };
+    expect(await health()).toMatchObject({
+      health: "healthy",
+      limits: { waiting: 0, inFlight: 0, inFlightMax: 4, heldMs: 0, quotas: [unused] },
+    });
+    await (await proxy("/x")).text();
+    expect(await health()).toMatchObject({ health: "healthy", limits: { quotas: [{ remaining: 1 }] } });
+    provider.answer = () => new Response("", { status: 429, headers: { "retry-after": "3600" } });
+    await (await proxy("/x")).text();
+    const { health: word, limits } = await health();
+    const { heldMs, quotas } = limits as { heldMs: number; quotas: { remaining: number; nextMs: number }[] };
+    expect([word, quotas[0]!.remaining]).toEqual(["degraded", 0]);
+    expect([heldMs > 3_500_000, quotas[0]!.nextMs > 0]).toEqual([true, true]);
+    // Nothing went out: no attempt is told.
+    const refused = await proxy("/x");
+    expect([refused.status, refused.headers.get("hub-attempts")]).toEqual([429, "0"]);
+  });
+});
+
 describe("what leads out of the base address", () => {
   const TRICKS = [
     "//evil.example/x",

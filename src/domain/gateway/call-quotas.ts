@@ -42,6 +42,17 @@ export function compileQuotas(
   };
 }
 
+/** All limits of a manifest at once, whatever calls they are for. */
+export function everyLimit(
+  config: Pick<Config, "defaultRateLimit" | "rateLimitWindowSeconds">,
+  declared: readonly ManifestQuota[],
+): CallLimits {
+  return limitsFor(
+    config,
+    declared.map((quota) => ({ quota, weight: 1 })),
+  );
+}
+
 /** A quota that a call meets. */
 interface Met {
   quota: ManifestQuota;

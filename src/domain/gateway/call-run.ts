@@ -178,6 +178,7 @@ export class CallRun {
     const url = buildUrl(upstreamOf(this.ctx.runtime, this.#integration).baseUrl, this.call.target);
     await this.#log({
       id: this.#nextLogId(),
+      attempt: null,
       proof,
       url: url.ok ? url.url : "",
       headers: this.call.headers,
@@ -203,6 +204,7 @@ export class CallRun {
     const { manifest } = this.#integration;
     const out = await requestOut(manifest, proof, { url: built.url, method, headers, body }, options);
     const id = this.#nextLogId();
+    const attempt = ++this.info.attempts;
     const result = await senderOf(this.ctx.runtime).open({
       url: out.url,
       policy: "public",
@@ -239,6 +241,7 @@ export class CallRun {
         settled ??= this.#settle({
           ...start,
           id,
+          attempt,
           out,
           verdict,
           answer,
@@ -253,6 +256,7 @@ export class CallRun {
 
   async #settle(end: {
     id: string;
+    attempt: number;
     door: GatewayAdmission;
     admitted: Admitted;
     isFallback: boolean;
@@ -289,6 +293,7 @@ export class CallRun {
     };
     const logged = this.#log({
       id: end.id,
+      attempt: end.attempt,
       proof: end.proof,
       url: end.out.url,
       headers: end.out.headers,
@@ -312,6 +317,8 @@ export class CallRun {
 
   async #log(row: {
     id: string;
+    /** Null: nothing went out. */
+    attempt: number | null;
     proof: Proof;
     url: string;
     headers: Readonly<Record<string, string>>;
@@ -339,14 +346,13 @@ export class CallRun {
       answer: row.answer,
       verdict: row.verdict,
       timings: row.timings,
-      attempt: this.info.attempts,
+      attempt: row.attempt,
       retryOf: first === row.id ? null : first,
     }).catch((error: unknown) => ctx.runtime.log.error({ err: error }, "call not logged"));
   }
 
   #nextLogId(): string {
     const id = newId(this.ctx.runtime.clock.nowMs());
-    this.info.attempts++;
     this.info.logId = id;
     this.#firstLogId ??= id;
     return id;

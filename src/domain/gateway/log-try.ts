@@ -33,7 +33,7 @@ export interface LoggedTry {
     | undefined;
   verdict: AnswerClass;
   timings: Readonly<Record<string, number>>;
-  attempt: number;
+  attempt: number | null;
   /** Log row of the first try. */
   retryOf: string | null;
 }

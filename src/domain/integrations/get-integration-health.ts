@@ -10,11 +10,15 @@ const SECONDS = { last5Minutes: 300, lastHour: 3_600, last24Hours: 86_400 } as c
 const CALLS_MAX = 100_000;
 
 /**
- * How an integration is: breaker, quotas, token, last success and error, and its calls of five minutes, an hour and a day.
+ * How an integration is, as far as Postgres knows: breaker, use of the hour, token, last success and error, and its calls
+ * of five minutes, an hour and a day.
  *
  * @throws HubError 403 `forbidden`; 404 `not_found`
  */
-export async function getIntegrationHealth(ctx: Context, input: { id: string }): Promise<IntegrationHealth> {
+export async function getIntegrationHealth(
+  ctx: Context,
+  input: { id: string },
+): Promise<Omit<IntegrationHealth, "limits">> {
   requireScope(ctx, "integrations:read");
   const { tenantId } = ctx;
   const nowMs = ctx.runtime.clock.nowMs();

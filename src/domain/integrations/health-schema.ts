@@ -37,6 +37,26 @@ export const QuotaUse = Type.Object({
 });
 export type QuotaUse = Static<typeof QuotaUse>;
 
+/** What the provider's limits leave at this moment. */
+export const LiveLimits = Type.Object({
+  waiting: Type.Integer({ description: "Calls that wait for their turn." }),
+  inFlight: Type.Integer(),
+  inFlightMax: Nullable(
+    Type.Integer({ description: "Most calls at once; null where there is no such limit." }),
+  ),
+  heldMs: Type.Integer({ description: "For so long the provider wants no call (Retry-After)." }),
+  quotas: Type.Array(
+    Type.Object({
+      name: Type.String(),
+      limit: Type.Integer(),
+      windowSeconds: Type.Number(),
+      remaining: Type.Integer(),
+      nextMs: Type.Integer({ description: "Time until a unit is free; 0 when one is." }),
+    }),
+  ),
+});
+export type LiveLimits = Static<typeof LiveLimits>;
+
 export const CallWindow = Type.Object({
   calls: Type.Integer(),
   successes: Type.Integer(),
@@ -80,7 +100,10 @@ export const IntegrationHealth = Type.Object({
       loginEndsAt: Nullable(Time),
     }),
   ),
-  quotas: Type.Array(QuotaUse),
+  quotas: Type.Array(QuotaUse, {
+    description: "Calls of this hour, against the most that the quotas allow in an hour.",
+  }),
+  limits: Nullable(LiveLimits),
   windows: Type.Object({ last5Minutes: CallWindow, lastHour: CallWindow, last24Hours: CallWindow }),
 });
 export type IntegrationHealth = Static<typeof IntegrationHealth>;

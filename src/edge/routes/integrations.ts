@@ -3,13 +3,13 @@ import { Elysia, t } from "elysia";
 import { changeIntegration } from "../../domain/gateway/change-integration.ts";
 import { deleteIntegration } from "../../domain/gateway/delete-integration.ts";
 import { enableIntegration } from "../../domain/gateway/enable-integration.ts";
+import { getHealthWithLimits } from "../../domain/gateway/get-health-with-limits.ts";
 import { listFieldOptions } from "../../domain/gateway/list-field-options.ts";
 import { tryNewIntegration } from "../../domain/gateway/try-new-integration.ts";
 import { verifyIntegration } from "../../domain/gateway/verify-integration.ts";
 import { createIntegration } from "../../domain/integrations/create-integration.ts";
 import { disableIntegration } from "../../domain/integrations/disable-integration.ts";
 import { getIntegration } from "../../domain/integrations/get-integration.ts";
-import { getIntegrationHealth } from "../../domain/integrations/get-integration-health.ts";
 import { getIntegrationStats } from "../../domain/integrations/get-integration-stats.ts";
 import {
   IntegrationHealth,
@@ -165,7 +165,7 @@ export const integrationRoutes = (runtime: Runtime) =>
           "Scope `integrations:write`. It keeps its configuration; what its endpoints receive is held.",
       },
     })
-    .get("/integrations/:id/health", ({ ctx, params }) => getIntegrationHealth(ctx, params), {
+    .get("/integrations/:id/health", ({ ctx, params }) => getHealthWithLimits(ctx, params), {
       params: idParams,
       response: { 200: IntegrationHealth, ...problems(404) },
       detail: { tags, summary: "Get health status", description: "Scope `integrations:read`." },
