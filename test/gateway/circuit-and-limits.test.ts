@@ -77,7 +77,8 @@ describe("limits", () => {
     expect(answers.filter(({ headers }) => Number(headers.get("hub-queued-ms")) > 0).length).toBe(2);
     const refused = await proxy("/x", { headers: { "hub-queue-timeout-ms": "0" } });
     expect([refused.status, await codeOf(refused)]).toEqual([429, "rate_limited"]);
-    expect(refused.headers.get("retry-after")).toMatch(/^[123]$/);
+    // The window and its slack of 25 ms in whole seconds, when both calls went out just now.
+    expect(refused.headers.get("retry-after")).toMatch(/^[1-4]$/);
   });
 
   test("callProvider() corrects its counts by what the provider reports", async () => {
