@@ -1,6 +1,6 @@
 import { timingSafeEqual } from "node:crypto";
 import type { Runtime } from "../../platform/runtime.ts";
-import { apiKeyPrefix, hashApiKey } from "./api-key-format.ts";
+import { apiKeyPrefix, hashApiKey, namedPrefix } from "./api-key-format.ts";
 import { type ApiKeyCredential, findApiKeyCredential, touchApiKey } from "./store.ts";
 
 /** A revoked key works at most this long where the invalidation message was lost. */
@@ -17,6 +17,8 @@ const NO_HASH = Buffer.alloc(32);
 
 interface Entry {
   credential: ApiKeyCredential | null;
+  /** Bytes of the key that was found to be the right one: it is not hashed again while the entry lives. */
+  proven: Buffer | undefined;
   expiresAtMs: number;
 }
 
@@ -37,16 +39,27 @@ export class ApiKeyCache {
    * @throws the database's error when it cannot be asked
    */
   async verify(key: string): Promise<ApiKeyCredential | undefined> {
-    const prefix = apiKeyPrefix(key);
-    if (prefix === undefined) return undefined;
-    const credential = await this.#find(prefix);
-    const stored = credential === null ? NO_HASH : Buffer.from(credential.secretHash, "hex");
-    const same = timingSafeEqual(hashApiKey(key), stored.length === 32 ? stored : NO_HASH);
-    if (credential === null || !same) return undefined;
+    const known = this.#fresh(namedPrefix(key));
+    const entry = known !== undefined && isProven(known, key) ? known : await this.#prove(key);
+    if (entry?.credential === null || entry === undefined) return undefined;
+    const { credential } = entry;
     const nowMs = this.#runtime.clock.nowMs();
     if (credential.expiresAt !== null && credential.expiresAt.getTime() <= nowMs) return undefined;
     this.#touch(credential.id, nowMs);
     return credential;
+  }
+
+  /** The entry of a key whose checksum and hash are right. */
+  async #prove(key: string): Promise<Entry | undefined> {
+    const prefix = apiKeyPrefix(key);
+    if (prefix === undefined) return undefined;
+    const entry = await this.#find(prefix);
+    const { credential } = entry;
+    const stored = credential === null ? NO_HASH : Buffer.from(credential.secretHash, "hex");
+    const same = timingSafeEqual(hashApiKey(key), stored.length === 32 ? stored : NO_HASH);
+    if (credential === null || !same) return undefined;
+    entry.proven = Buffer.from(key);
+    return entry;
   }
 
   /** Forgets the key of a prefix: it was revoked. */
@@ -59,16 +72,22 @@ export class ApiKeyCache {
     this.#entries.clear();
   }
 
-  async #find(prefix: string): Promise<ApiKeyCredential | null> {
-    const nowMs = this.#runtime.clock.nowMs();
+  #fresh(prefix: string): Entry | undefined {
     const known = this.#entries.get(prefix);
-    if (known !== undefined && known.expiresAtMs > nowMs) return known.credential;
+    return known !== undefined && known.expiresAtMs > this.#runtime.clock.nowMs() ? known : undefined;
+  }
+
+  async #find(prefix: string): Promise<Entry> {
+    const nowMs = this.#runtime.clock.nowMs();
+    const known = this.#fresh(prefix);
+    if (known !== undefined) return known;
     const credential = (await findApiKeyCredential(this.#runtime.sqlSystem, prefix)) ?? null;
     // Map keeps the order of insertion: the first key is the oldest entry.
     this.#entries.delete(prefix);
     if (this.#entries.size >= ENTRIES_MAX) this.#entries.delete(this.#entries.keys().next().value!);
-    this.#entries.set(prefix, { credential, expiresAtMs: nowMs + ENTRY_LIFETIME_MS });
-    return credential;
+    const entry: Entry = { credential, proven: undefined, expiresAtMs: nowMs + ENTRY_LIFETIME_MS };
+    this.#entries.set(prefix, entry);
+    return entry;
   }
 
   /** Best effort: a call must neither wait for this nor fail by it. */
@@ -80,4 +99,11 @@ export class ApiKeyCache {
       this.#runtime.log.warn({ err: error }, "last_used_at was not written");
     });
   }
+}
+
+/** In constant time, as the comparison of hashes is. */
+function isProven({ proven }: Entry, key: string): boolean {
+  if (proven === undefined || key.length !== proven.length) return false;
+  const bytes = Buffer.from(key);
+  return bytes.length === proven.length && timingSafeEqual(bytes, proven);
 }

@@ -34,7 +34,12 @@ export function makeApiKey(): NewApiKey {
 export function apiKeyPrefix(text: string): string | undefined {
   if (!KEY.test(text)) return undefined;
   const body = text.slice(0, -CHECKSUM_LENGTH);
-  return checksum(body) === text.slice(-CHECKSUM_LENGTH) ? text.slice(0, 4 + ID_LENGTH) : undefined;
+  return checksum(body) === text.slice(-CHECKSUM_LENGTH) ? namedPrefix(text) : undefined;
+}
+
+/** Where the public part of a key stands, whether the text is a key or not. */
+export function namedPrefix(text: string): string {
+  return text.slice(0, 4 + ID_LENGTH);
 }
 
 /** SHA-256 of the whole key, 32 bytes. */

@@ -5,6 +5,7 @@ import { ApiKeyCache } from "./api-key-cache.ts";
 import { provisionUser, type ProvisionedUser } from "./provision-user.ts";
 import { scopesOf } from "./roles.ts";
 import { readTokenClaims, type TokenIdentity } from "./token-claims.ts";
+import type { ApiKeyCredential } from "./store.ts";
 import { createTokenVerifier, type TokenVerifier } from "./token-verifier.ts";
 
 /** Who calls, and for which tenant. */
@@ -24,6 +25,8 @@ export class Authenticator {
   readonly #runtime: Runtime;
   readonly #keys: ApiKeyCache;
   readonly #verifyToken: TokenVerifier | undefined;
+  /** What each remembered key may do. */
+  readonly #principals = new WeakMap<ApiKeyCredential, Found>();
   readonly #users = new Map<string, { user: ProvisionedUser; expiresAtMs: number }>();
 
   constructor(runtime: Runtime) {
@@ -62,13 +65,13 @@ export class Authenticator {
   async #authenticateKey(key: string): Promise<Found | undefined> {
     const credential = await this.#lookUp(() => this.#keys.verify(key));
     if (credential === undefined) return undefined;
-    return {
-      tenantStatus: credential.tenantStatus,
-      principal: {
-        tenantId: credential.tenantId,
-        actor: { type: "api_key", id: credential.id, scopes: scopesOf(credential.role, credential.scopes) },
-      },
-    };
+    let found = this.#principals.get(credential);
+    if (found === undefined) {
+      const { id, tenantId, tenantStatus, role, scopes } = credential;
+      const actor = { type: "api_key", id, scopes: scopesOf(role, scopes) } as const;
+      this.#principals.set(credential, (found = { tenantStatus, principal: { tenantId, actor } }));
+    }
+    return found;
   }
 
   async #authenticateToken(token: string, requestId: string): Promise<Found | undefined> {
