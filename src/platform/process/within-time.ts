@@ -2,8 +2,9 @@
 export const LAST_SHARE = 0.25;
 
 /**
- * Calls `end` when the time is over, in two steps: a timer also fires when the process, or its whole machine, has stood
- * still for as long, and then the answer may lie unread in a socket. What the last step gives it is time to run.
+ * Calls `end` when the time is over, in two steps: a timer also fires when the whole machine has stood still for as
+ * long (no processor, a slow disk, a move of its virtual machine), and who was asked has had no time either. The last
+ * step gives both some.
  *
  * @returns ends the wait
  */
