@@ -72,6 +72,21 @@ const url = (about: string, protocols: readonly string[], isSecret = false): Var
   },
 });
 
+/** Paths are put behind it, and it stands in answers. */
+const baseUrl = (about: string): Variable => {
+  const any = url(about, HTTP_SCHEMES);
+  return {
+    ...any,
+    emptyValue: "",
+    parse: (given) => {
+      const { username, password } = URL.canParse(given) ? new URL(given) : { username: "", password: "" };
+      return username || password || /[?#]/.test(given)
+        ? { problem: "must have no user, query or fragment" }
+        : any.parse(given);
+    },
+  };
+};
+
 const integer = (about: string, defaultValue: number, min: number, max: number): Variable => ({
   defaultText: String(defaultValue),
   about,
@@ -189,13 +204,9 @@ export const VARIABLES = {
 
   HOST: host("address that edge listens on", "127.0.0.1"),
   PORT: integer("port that edge listens on", 8080, 0, 65_535),
-  PUBLIC_URL: {
-    ...url(
-      "address under which senders reach the hub, for schemes that sign the URL; `http://HOST:PORT` when empty",
-      HTTP_SCHEMES,
-    ),
-    emptyValue: "",
-  },
+  PUBLIC_URL: baseUrl(
+    "address under which senders reach the hub, for schemes that sign the URL; `http://HOST:PORT` when empty",
+  ),
   HUB_HOME: text("data, keys and logs of the embedded services", ".hub"),
   EDGE_PROCESSES: integer("HTTP processes", 1, 1, 256),
   WORKER_PROCESSES: integer("worker processes", 1, 1, 256),
@@ -256,7 +267,7 @@ export const VARIABLES = {
   EGRESS_ALLOW_CIDRS: list("private ranges that calls out may reach", cidr),
   EGRESS_ALLOW_HTTP: boolean("allow plain http targets", false),
   EGRESS_DNS_SERVERS: list("DNS servers for calls out; the machine's own when empty", dnsServer),
-  ALERT_WEBHOOK_URL: url("where alerts are posted", HTTP_SCHEMES),
+  ALERT_WEBHOOK_URL: url("where alerts are posted", HTTP_SCHEMES, true),
   ALERT_WEBHOOK_SECRET: secret(
     "`whsec_` and base64 of 24 to 64 bytes: signs them as in Standard Webhooks; unsigned when empty",
     alertSecretProblem,

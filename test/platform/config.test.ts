@@ -106,6 +106,9 @@ describe("loadConfig()", () => {
     ["AUTH_JWT_SECRET", "short"],
     ["HOST", "no host!"],
     ["PUBLIC_URL", "https://"],
+    ["PUBLIC_URL", "https://hub.example/?from=docs"],
+    ["PUBLIC_URL", "https://hub.example/#top"],
+    ["PUBLIC_URL", "https://user:word@hub.example"],
     ["AUTH_JWKS_URL", "https://a b/jwks"],
   ])("loadConfig() lists %s=%s beside the other problems, not where it is first used", (name, value) => {
     const named = problemsOf({ [name]: value, PORT: "70000" }).map((problem) => problem.split("=")[0]);
@@ -126,8 +129,9 @@ describe("loadConfig()", () => {
       DATABASE_URL: "mysql://u:cnry_db@h/d",
       REDIS_URL: "cnry_redis",
       SMTP_URL: "cnry_smtp",
+      ALERT_WEBHOOK_URL: "hooks.example/cnry_path",
     });
-    expect(problems).toHaveLength(5);
+    expect(problems).toHaveLength(6);
     expect(problems.join()).not.toContain("cnry_");
   });
 
