@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { checkEventConservation } from "../../src/domain/events/check-event-conservation.ts";
+import { insertEvents } from "../../src/domain/events/store.ts";
 import { createSubscription } from "../../src/domain/subscriptions/create-subscription.ts";
 import { retryUntil } from "../../src/platform/process/retry-until.ts";
 import { ExactNumber } from "../../src/platform/formats/document.ts";
@@ -331,5 +332,24 @@ describe("GET /api/v1/events", () => {
       [done, "DELIVERED", 2],
     ]);
     expect(deliveries[0]).toMatchObject({ responseStatus: 503, trigger: "EVENT" });
+  });
+});
+
+describe("insertEvents()", () => {
+  test("leaves a row that is there as it is and adds the others, alone and in a transaction", async () => {
+    const tenant = await hub.newTenant();
+    const body = { events: Array.from({ length: 4 }, (_, n) => ({ type: "order.created", data: { n } })) };
+    expect((await publish(tenant, body)).status).toBe(202);
+    const events = await streamed(hub.runtime, tenant.id);
+    const changed = events.map((event) => ({ ...event, data: '{"n":"changed"}' }));
+    const { sqlSystem } = hub.runtime;
+    await insertEvents(sqlSystem, events.slice(0, 1));
+    await insertEvents(sqlSystem, [...changed.slice(0, 1), ...events.slice(1, 3)]);
+    await sqlSystem.begin((tx) => insertEvents(tx, [...changed.slice(0, 3), events[3]!]));
+    const rows = await sqlSystem<{ id: string; data: string }[]>`
+      select id, convert_from(payload, 'UTF8') as data from events where tenant_id = ${tenant.id}`;
+    const byId = (list: readonly { id: string; data: string | undefined }[]) =>
+      list.toSorted((a, b) => a.id.localeCompare(b.id));
+    expect(byId([...rows])).toEqual(byId(events.map(({ message: { id }, data }) => ({ id, data }))));
   });
 });

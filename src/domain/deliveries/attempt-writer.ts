@@ -1,4 +1,5 @@
 import { plainArrayText, quotedArrayText } from "../../platform/postgres/array-text.ts";
+import { insertNew } from "../../platform/postgres/insert-new.ts";
 import { joinTexts } from "../../platform/postgres/joined-text.ts";
 import { byteaArrayText, storableText } from "../../platform/postgres/storable.ts";
 import { timeOfId } from "../../platform/uuid.ts";
@@ -42,7 +43,9 @@ export async function insertAttempts(sql: Sql | Transaction, rows: readonly Atte
     next.status === "RETRYING" ? next.nextRetryAtMs : null;
   const asked = joinTexts(rows.map(({ requestHeaders }) => requestHeaders));
   const answered = joinTexts(rows.map(({ responseHeaders }) => responseHeaders));
-  const inserted = await sql`
+  const inserted = await insertNew(
+    sql,
+    (onConflict) => sql`
     insert into webhook_deliveries (
       id, created_at, tenant_id, subscription_id, delivery_id, event_type, event_id, event_created_at, payload,
       attempt_number, request_url, request_headers, request_body, response_status, response_headers, response_body,
@@ -88,6 +91,7 @@ export async function insertAttempts(sql: Sql | Transaction, rows: readonly Atte
       id, created_ms, tenant_id, subscription_id, delivery_id, event_type, event_id, event_ms, payload, attempt_number,
       request_url, asked_from, asked_bytes, request_body, response_status, answered_from, answered_bytes, response_body,
       response_time_ms, status, error_code, error_message, due_ms, correlation_id, traceparent, trigger, replay_id)
-    on conflict do nothing`;
+    ${onConflict}`,
+  );
   return inserted.count;
 }

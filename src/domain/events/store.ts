@@ -1,4 +1,5 @@
 import type { Sql } from "../../platform/postgres/client.ts";
+import { insertNew } from "../../platform/postgres/insert-new.ts";
 import { joinTexts } from "../../platform/postgres/joined-text.ts";
 import { plainArrayText, quotedArrayText } from "../../platform/postgres/array-text.ts";
 import type { Transaction } from "../context.ts";
@@ -46,7 +47,9 @@ export async function insertEvents(
   const texts = (pick: (message: EventMessage) => string | undefined): string =>
     quotedArrayText(messages.map((message) => pick(message) ?? null));
   const payloads = joinTexts(events.map(({ data }) => data));
-  await sql`
+  await insertNew(
+    sql,
+    (onConflict) => sql`
     insert into events (id, tenant_id, type, source, external_id, ordering_key, schema_version, payload, payload_size,
                         correlation_id, traceparent, occurred_at, created_at, matched)
     select e.id, e.tenant_id, e.type, e.source, e.external_id, e.ordering_key, e.schema_version,
@@ -73,7 +76,8 @@ export async function insertEvents(
       ${plainArrayText(events.map(({ matched }) => matched ?? null))}::text::integer[]
     ) as e(id, tenant_id, type, source, external_id, ordering_key, schema_version, payload_from, payload_bytes, large_id,
            payload_size, correlation_id, traceparent, occurred_at, created_at, matched)
-    on conflict do nothing`;
+    ${onConflict}`,
+  );
   const largeIds = messages.flatMap(({ largeBodyId }) => largeBodyId ?? []);
   if (largeIds.length > 0) {
     await sql`delete from large_bodies where receipt_id = any(${plainArrayText(largeIds)}::text::uuid[])`;
