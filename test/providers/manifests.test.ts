@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { findScheme } from "../../src/domain/inbound/schemes/registry.ts";
+import type { OAuth2CodeAuth } from "../../src/domain/providers/auth-schema.ts";
 import { BUILT_IN_PROVIDERS } from "../../src/domain/providers/built-in-providers.ts";
 import { classifyAnswer } from "../../src/domain/providers/classify-answer.ts";
 import { authKindOf } from "../../src/domain/providers/choose-auth.ts";
@@ -16,6 +17,7 @@ const changed = (change: (manifest: ProviderManifest) => void, code = "HUBSPOT")
   change(copy);
   return copy;
 };
+const placesOf = (manifest: ProviderManifest) => (manifest.auth as OAuth2CodeAuth).place;
 const faultsOf = (input: unknown): string[] => checkManifest(input).map(({ path }) => path);
 const answer = (status: number, body: unknown = "", headers: Record<string, string> = {}) => ({
   status,
@@ -190,6 +192,59 @@ describe("checkManifest()", () => {
       "a blamed field that is none",
       (m) => (m.verify.blame![0]!.fields = ["nothing"]),
       "/verify/blame/0/fields/0",
+    ],
+    [
+      "a field that waits for itself",
+      (m) => (m.fields[0]!.visibleWhen = { field: m.fields[0]!.name, equals: ["a"] }),
+      "/fields/0/visibleWhen/field",
+    ],
+    [
+      "a length of a truth value",
+      (m) => Object.assign(m.fields[0]!, { type: "boolean", minLength: 2 }),
+      "/fields/0/minLength",
+    ],
+    [
+      "a choice of integers that are none",
+      (m) => Object.assign(m.fields[0]!, { type: "integer", enum: ["1", "b"] }),
+      "/fields/0/enum/1",
+    ],
+    ["a choice that stands twice", (m) => (m.fields[0]!.enum = ["a", "a"]), "/fields/0/enum/1"],
+    [
+      "a credential placed twice",
+      (m) => placesOf(m).push({ ...placesOf(m)[0]!, name: placesOf(m)[0]!.name.toUpperCase() }),
+      "/auth/place/1/name",
+    ],
+    [
+      "a line break in a credential's header",
+      (m) => (placesOf(m)[0]!.value = "a\r\nb: {accessToken}"),
+      "/auth/place/0/value",
+    ],
+    [
+      "a header of a token endpoint that cannot be sent",
+      (m) => ((m.auth as OAuth2CodeAuth).token.headers = { "Content-Length": "1" }),
+      "/auth/token/headers/Content-Length",
+    ],
+    ["a quota's path with ** in the middle", (m) => (m.quotas[0]!.paths = ["/a/**/b"]), "/quotas/0/paths/0"],
+    [
+      "a header that corrects a limit of calls at once",
+      (m) => {
+        m.quotas.push({ name: "atOnce", limit: 2, scope: "integration" });
+        m.rateHeaders.push({ quota: "atOnce", remaining: "x-left" });
+      },
+      "/rateHeaders/1/quota",
+    ],
+    [
+      "a new token where none is got",
+      (m) => {
+        m.auth = { type: "API_KEY", place: [{ in: "header", name: "x-key", value: "{clientSecret}" }] };
+        m.classification = [{ status: [401], action: "refresh_then_retry", kind: "auth", code: "expired" }];
+      },
+      "/classification/0/action",
+    ],
+    [
+      "a header for repetitions that cannot be sent",
+      (m) => (m.idempotency = { in: "header", name: "bad name", methods: ["POST"] }),
+      "/idempotency/name",
     ],
     [
       "a token that is nowhere placed",

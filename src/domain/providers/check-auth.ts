@@ -40,6 +40,9 @@ function missingServers(manifest: ProviderManifest, auth: Auth, at: string): Fie
   );
 }
 
+/** What can stand in a header (RFC 9110 section 5.5). */
+const HEADER_TEXT = /^[\t\x20-\x7e]*$/;
+
 /** Where the credential goes, and that it is one: a manifest holds no secret itself. */
 function checkPlaces(manifest: ProviderManifest, auth: Auth, at: string): FieldError[] {
   const secrets = new Set(manifest.fields.filter(({ kind }) => kind === "secret").map(({ name }) => name));
@@ -49,9 +52,23 @@ function checkPlaces(manifest: ProviderManifest, auth: Auth, at: string): FieldE
   const needed = getsToken ? "must hold {accessToken}" : "must hold a field of kind secret";
   const fault = (path: string): FieldError => ({ path: at + path, message: needed });
   if (auth.type === "NONE") return [];
-  if (auth.type === "BEARER") return isCredential(auth.token) ? [] : [fault("/token")];
+  if (auth.type === "BEARER") {
+    if (!HEADER_TEXT.test(auth.token)) return [{ path: `${at}/token`, message: "must be printable ASCII" }];
+    return isCredential(auth.token) ? [] : [fault("/token")];
+  }
   if (auth.type === "BASIC") return isCredential(auth.username + auth.password) ? [] : [fault("/password")];
-  const faults = auth.place.flatMap((place, index) => nameFault(manifest, place, `${at}/place/${index}`));
+  const spots = auth.place.map(
+    (place) => `${place.in} ${place.in === "header" ? place.name.toLowerCase() : place.name}`,
+  );
+  const faults = auth.place.flatMap((place, index) => [
+    ...nameFault(manifest, place, `${at}/place/${index}`),
+    ...(spots.indexOf(spots[index]!) === index
+      ? []
+      : [{ path: `${at}/place/${index}/name`, message: "stands twice" }]),
+    ...(place.in !== "header" || HEADER_TEXT.test(place.value)
+      ? []
+      : [{ path: `${at}/place/${index}/value`, message: "must be printable ASCII" }]),
+  ]);
   if (!auth.place.some(({ value }) => isCredential(value))) faults.push(fault("/place"));
   if (auth.type === "OAUTH2_PASSWORD" && !placeholdersOf(auth.password).some((name) => secrets.has(name)))
     faults.push({ path: `${at}/password`, message: "must hold a field of kind secret" });

@@ -44,6 +44,7 @@ export function checkTemplates(manifest: ProviderManifest): FieldError[] {
       ...bodyFaults(request, at, [...fields, ...extra]),
       ...unknownFaults(request.path, `${at}/path`, [...fields, ...extra]),
     ]),
+    ...authHeaders(manifest).flatMap(({ at, headers }) => entries(at, headers, true, [])),
     ...authTexts(manifest.auth, "/auth").flatMap(({ at, text }) => unknownFaults(text, at, known)),
     ...(manifest.otherAuth ?? []).flatMap(({ auth }, index) =>
       authTexts(auth, `/otherAuth/${index}/auth`).flatMap(({ at, text }) => unknownFaults(text, at, known)),
@@ -160,6 +161,25 @@ function addAuth(
   if ("introspect" in auth) add(`${at}/introspect/request`, auth.introspect?.request, ["token"]);
 }
 
+/** Headers of a log-in's own pages and endpoints. */
+function authHeaders({
+  auth,
+  otherAuth = [],
+}: ProviderManifest): { at: string; headers: Readonly<Record<string, string>> | undefined }[] {
+  const all = [
+    { at: "/auth", auth },
+    ...otherAuth.map((other, index) => ({ at: `/otherAuth/${index}/auth`, auth: other.auth })),
+  ];
+  return all.flatMap(({ at, auth: one }) => [
+    ...("token" in one && one.type !== "BEARER"
+      ? [{ at: `${at}/token/headers`, headers: one.token.headers }]
+      : []),
+    ...(one.type === "OAUTH2_CODE"
+      ? [{ at: `${at}/authorize/headers`, headers: one.authorize.headers }]
+      : []),
+  ]);
+}
+
 /** Templates of a log-in outside of its requests. */
 function authTexts(auth: Auth, at: string): { at: string; text: string }[] {
   const of = (path: string, value: unknown) =>
@@ -179,13 +199,7 @@ function authTexts(auth: Auth, at: string): { at: string; text: string }[] {
         ...of("/place", auth.place),
         ...of("/token/params", auth.token.params),
         ...of("/token/query", auth.token.query),
-        ...of("/token/headers", auth.token.headers),
-        ...(auth.type === "OAUTH2_CODE"
-          ? [
-              ...of("/authorize/params", auth.authorize.params),
-              ...of("/authorize/headers", auth.authorize.headers),
-            ]
-          : []),
+        ...(auth.type === "OAUTH2_CODE" ? of("/authorize/params", auth.authorize.params) : []),
         ...(auth.type === "OAUTH2_PASSWORD"
           ? [...of("/username", auth.username), ...of("/password", auth.password)]
           : []),

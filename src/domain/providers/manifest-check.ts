@@ -1,4 +1,5 @@
 import { RE2JS } from "re2js";
+import { isSendableName } from "../../platform/egress/request-head.ts";
 import type { FieldError } from "../errors.ts";
 import { checkAuth } from "./check-auth.ts";
 import { checkServers } from "./check-servers.ts";
@@ -27,7 +28,8 @@ export function checkManifest(input: unknown): FieldError[] {
     ...checkAuth(manifest),
     ...checkTemplates(manifest),
     ...checkVerify(manifest),
-    ...checkQuotas(manifest),
+    ...checkLimits(manifest),
+    ...checkAnswers(manifest),
   ];
 }
 
@@ -57,6 +59,7 @@ function checkFields(manifest: ProviderManifest): FieldError[] {
       fault("/from", field.kind === "derived" ? "is missing" : "only derived and connection fields have it");
     if (field.visibleWhen !== undefined && !names.includes(field.visibleWhen.field))
       fault("/visibleWhen/field", "is no field of this manifest");
+    if (field.visibleWhen?.field === field.name) fault("/visibleWhen/field", "is the field itself");
     faults.push(...checkValues(field, at));
     return faults;
   });
@@ -74,8 +77,23 @@ const RESERVED_NAMES: ReadonlySet<string> = new Set([
   "overrides",
 ]);
 
+/** Settings that mean nothing for a type. */
+const UNSUITED = {
+  integer: ["pattern", "minLength", "maxLength"],
+  boolean: ["pattern", "minLength", "maxLength", "enum"],
+} as const;
+
 function checkValues(field: InputField, at: string): FieldError[] {
   const faults: FieldError[] = [];
+  const unsuited = field.type === "integer" || field.type === "boolean" ? UNSUITED[field.type] : [];
+  for (const name of unsuited.filter((setting) => field[setting] !== undefined))
+    faults.push({ path: `${at}/${name}`, message: `is not for fields of type ${field.type}` });
+  field.enum?.forEach((value, index, values) => {
+    const path = `${at}/enum/${index}`;
+    if (values.indexOf(value) !== index) faults.push({ path, message: "stands twice" });
+    if (field.type === "integer" && !/^-?\d{1,15}$/.test(value))
+      faults.push({ path, message: "must be an integer" });
+  });
   const { pattern, default: preset } = field;
   if (pattern !== undefined && !isPattern(pattern))
     faults.push({ path: `${at}/pattern`, message: "is no regular expression of RE2" });
@@ -127,39 +145,50 @@ function checkVerify({ verify, auth, fields }: ProviderManifest): FieldError[] {
   return faults;
 }
 
-function checkQuotas({
-  quotas,
-  rateHeaders,
-  classification,
-  webhooks,
-  fields,
-}: ProviderManifest): FieldError[] {
+function checkLimits({ quotas, rateHeaders }: ProviderManifest): FieldError[] {
   const names = quotas.map(({ name }) => name);
+  const faults: FieldError[] = [];
+  const fault = (path: string, message: string): void => void faults.push({ path, message });
+  quotas.forEach(({ name, paths = [], weights = [] }, index) => {
+    const at = `/quotas/${index}`;
+    if (names.indexOf(name) !== index) fault(`${at}/name`, "stands twice");
+    const patterns: [string, string][] = [
+      ...paths.map((path, place): [string, string] => [`${at}/paths/${place}`, path]),
+      ...weights.map(({ path }, place): [string, string] => [`${at}/weights/${place}/path`, path]),
+    ];
+    for (const [place, pattern] of patterns)
+      if (pattern.slice(0, -2).includes("**")) fault(place, "has ** before its end");
+  });
+  rateHeaders.forEach((rule, index) => {
+    const at = `/rateHeaders/${index}`;
+    const quota = quotas.find(({ name }) => name === rule.quota);
+    if (quota === undefined) fault(`${at}/quota`, "is no quota of this manifest");
+    else if (quota.windowSeconds === undefined)
+      fault(`${at}/quota`, "is a limit of calls at once, which no header corrects");
+    if ((rule.limit ?? rule.remaining ?? rule.reset ?? rule.used) === undefined) fault(at, "names no header");
+  });
+  return faults;
+}
+
+/** What answers mean, and who an inbound webhook belongs to. */
+function checkAnswers(manifest: ProviderManifest): FieldError[] {
+  const { classification, idempotency, webhooks, fields, auth, otherAuth = [] } = manifest;
+  const faults: FieldError[] = [];
+  const fault = (path: string, message: string): void => void faults.push({ path, message });
+  const getsToken = [auth, ...otherAuth.map((other) => other.auth)].some(
+    ({ type }) => type.startsWith("OAUTH2_") || type === "TOKEN_REQUEST",
+  );
+  classification.forEach((rule, index) => {
+    const at = `/classification/${index}`;
+    if ((rule.status ?? rule.header ?? rule.body) === undefined)
+      fault(at, "needs status, header or body: it would fit every answer");
+    if (rule.action === "refresh_then_retry" && !getsToken)
+      fault(`${at}/action`, "needs a log-in that gets a token");
+  });
   const account = webhooks?.routing.account?.field;
-  return [
-    ...quotas.flatMap(({ name }, index) =>
-      names.indexOf(name) === index ? [] : [{ path: `/quotas/${index}/name`, message: "stands twice" }],
-    ),
-    ...rateHeaders.flatMap((rule, index) => [
-      ...(names.includes(rule.quota)
-        ? []
-        : [{ path: `/rateHeaders/${index}/quota`, message: "is no quota of this manifest" }]),
-      ...((rule.limit ?? rule.remaining ?? rule.reset ?? rule.used) === undefined
-        ? [{ path: `/rateHeaders/${index}`, message: "names no header" }]
-        : []),
-    ]),
-    ...classification.flatMap((rule, index) =>
-      (rule.status ?? rule.header ?? rule.body) === undefined
-        ? [
-            {
-              path: `/classification/${index}`,
-              message: "needs status, header or body: it would fit every answer",
-            },
-          ]
-        : [],
-    ),
-    ...(account === undefined || fields.some(({ name }) => name === account)
-      ? []
-      : [{ path: "/webhooks/routing/account/field", message: "is no field of this manifest" }]),
-  ];
+  if (account !== undefined && !fields.some(({ name }) => name === account))
+    fault("/webhooks/routing/account/field", "is no field of this manifest");
+  if (idempotency?.in === "header" && !isSendableName(idempotency.name))
+    fault("/idempotency/name", "is no header that may be set");
+  return faults;
 }
