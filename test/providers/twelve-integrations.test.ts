@@ -59,7 +59,10 @@ const namesOf = (rows: readonly RequestRow[]): string[] => [...new Set(rows.map(
 async function logIn(tenant: TestTenant, id: string): Promise<string> {
   const started = await hub.call("POST", `/api/v1/integrations/${id}/authorize`, { key: tenant.apiKey });
   expect(started.status).toBe(200);
-  const browser = new Browser(new Map([[PUBLIC_URL, async (request: Request) => hub.app.handle(request)]]));
+  // The proxy in front ends TLS: what reaches the hub is plain http.
+  const front = async (request: Request): Promise<Response> =>
+    hub.app.handle(new Request(request.url.replace(/^https:/, "http:"), request));
+  const browser = new Browser(new Map([[PUBLIC_URL, front]]));
   return (await browser.open(started.json["url"] as string)).html;
 }
 
