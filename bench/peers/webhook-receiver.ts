@@ -1,7 +1,8 @@
 /**
  * The receiver of the delivery benchmarks: every contender delivers to this one process. The path says how it behaves:
  * `/ok/…` answers at once, `/slow/<ms>/…` later, `/fail/…` with 500, `/hang/…` not before the next reset.
- * `GET /_counts` shows what arrived since the last `POST /_reset`, or `POST /_forget/ok` for one behaviour.
+ * `GET /_counts` shows what arrived since the last `POST /_reset`, or `POST /_forget/ok` for one behaviour;
+ * `GET /_distinct/ok` only how many ids.
  *
  * Environment: PORT.
  */
@@ -53,6 +54,7 @@ const server = Bun.serve({
       return new Response(null, { status: 204 });
     }
     const [, behaviour, detail] = path.split("/");
+    if (behaviour === "_distinct") return new Response(String(groups.get(detail!)?.ids.size ?? 0));
     if (behaviour === "_forget") {
       groups.delete(detail!);
       return new Response(null, { status: 204 });

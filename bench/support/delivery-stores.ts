@@ -16,6 +16,8 @@ export interface DeliveryRows {
 /** Direct view of a hub's Postgres, for counting what is really there. */
 export interface DeliveryStores {
   rows(): Promise<DeliveryRows>;
+  /** Rows of attempts alone. */
+  attempts(): Promise<number>;
   /** Removes events and attempts, so that a long run fits on the disk. */
   clear(): Promise<void>;
   close(): Promise<void>;
@@ -35,6 +37,12 @@ export function openDeliveryStores(services: HubServices): DeliveryStores {
           (count(distinct event_id) filter (where status = 'DELIVERED'))::float8 as distinct
         from webhook_deliveries`;
       return row!;
+    },
+    async attempts() {
+      const [row] = await system<
+        { count: number }[]
+      >`select count(*)::float8 as count from webhook_deliveries`;
+      return row!.count;
     },
     async clear() {
       await owner`truncate events, webhook_deliveries`;

@@ -19,6 +19,8 @@ export interface WebhookReceiver {
   baseUrl: string;
   /** What arrived since the last reset. */
   received(behaviour: Behaviour): Promise<Received>;
+  /** Distinct ids alone: asked often, the histogram of latencies would cost more than what it measures. */
+  distinct(behaviour: Behaviour): Promise<number>;
   /** Begins a new count of one behaviour. */
   forget(behaviour: Behaviour): Promise<void>;
   /** Begins new counts and lets go of what hangs. */
@@ -47,6 +49,10 @@ export async function startWebhookReceiver(): Promise<WebhookReceiver> {
       const histogram = createLatencyHistogram();
       addLatencies(histogram, group.latencies);
       return { distinct: group.distinct, repeated: group.repeated, latency: summarizeLatencies(histogram) };
+    },
+    async distinct(behaviour) {
+      const response = await fetch(`${peer.baseUrl}/_distinct/${behaviour}`);
+      return Number(await response.text());
     },
     async forget(behaviour) {
       await fetch(`${peer.baseUrl}/_forget/${behaviour}`, { method: "POST" });
