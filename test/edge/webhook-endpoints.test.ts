@@ -158,6 +158,50 @@ describe("PUT /api/v1/webhooks/endpoints/:id", () => {
     expect((await change(json["id"], { status: "PAUSED", isEnabled: false })).json["status"]).toBe("PAUSED");
   });
 
+  test("makes no shared secret of a public key or a name that others know", async () => {
+    const publicKey = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+    const known: [string, string, string][] = [
+      ["discord", publicKey, "github"],
+      ["telnyx", Buffer.from(publicKey, "hex").toString("base64"), "standard-webhooks"],
+      ["standard-webhooks", `whpk_${Buffer.from(publicKey, "hex").toString("base64")}`, "token"],
+      ["aws-sns", "arn:aws:sns:us-east-1:123456789012:loads", "hmac"],
+      ["salesforce", "00DU0000000Iyev123", "hmac"],
+    ];
+    for (const [from, secretKey, to] of known) {
+      const { json } = await create({ handlerType: "CUSTOM", signatureScheme: from, secretKey });
+      const changed = await change(json["id"], { signatureScheme: to });
+      expect([from, changed.status, changed.json["errors"]]).toEqual([
+        from,
+        422,
+        [
+          {
+            path: "/secretKey",
+            message: "is needed: others know the stored one, which is a public key or a name",
+          },
+        ],
+      ]);
+    }
+    const shared = await create({ handlerType: "CUSTOM", signatureScheme: "github", secretKey: publicKey });
+    expect((await change(shared.json["id"], { signatureScheme: "ed25519" })).status).toBe(422);
+  });
+
+  test("ends earlier public keys when a scheme with a shared secret takes over", async () => {
+    const key = (byte: number): string => Buffer.alloc(32, byte).toString("hex");
+    const { json } = await create({ handlerType: "CUSTOM", signatureScheme: "discord", secretKey: key(1) });
+    await hub.call("POST", `${PATH}/${String(json["id"])}/rotate-secret`, {
+      key: tenant.apiKey,
+      body: { secretKey: key(2) },
+    });
+    const stretched = await change(json["id"], { signatureSettings: { toleranceSeconds: 60 } });
+    expect(stretched.json["previousSecretExpiresAt"]).toBeString();
+    const changed = await change(json["id"], {
+      signatureScheme: "github",
+      signatureSettings: null,
+      secretKey: SECRET,
+    });
+    expect([changed.status, changed.json["previousSecretExpiresAt"]]).toEqual([200, null]);
+  });
+
   test("names the changed fields in the audit log, never a value", async () => {
     const { json } = await create({ handlerType: "CUSTOM" });
     await change(json["id"], { targetService: "canary-service", maxBodyBytes: 1000 });

@@ -6,7 +6,7 @@ import { checkTemplate } from "../transformations/check-template.ts";
 import { TransformTemplate } from "../transformations/schema.ts";
 import { openSecret } from "../vault/open-secret.ts";
 import type { EndpointRow, EndpointValues } from "./endpoint-store.ts";
-import { checkScheme, checkSecret } from "./schemes/check-scheme.ts";
+import { checkScheme, checkSecret, isKnownToOthers } from "./schemes/check-scheme.ts";
 import { findScheme, schemeNames } from "./schemes/registry.ts";
 import { ruleOf } from "./schemes/scheme.ts";
 
@@ -118,6 +118,13 @@ async function storedSecretFaults(
     column: "secret_key",
   };
   const secret = await openSecret(ctx.runtime, stored.tx, place, stored.row.secretKey);
+  const former = ruleOf(findScheme(stored.row.signatureScheme)!, stored.row);
+  if (isKnownToOthers(former, secret) !== isKnownToOthers(rule, secret)) {
+    const message = isKnownToOthers(former, secret)
+      ? "is needed: others know the stored one, which is a public key or a name"
+      : "is needed: the stored one is shared with the sender and is no public key";
+    return [{ path: "/secretKey", message }];
+  }
   return checkSecret(rule, secret).map((fault) => ({
     path: "/signatureScheme",
     message: `the stored secret does not suit it: ${fault.message}; rotate the secret first`,

@@ -19,6 +19,9 @@ import {
 import { secretLast4 } from "./endpoint-secret.ts";
 import { publishEndpointChange } from "./publish-endpoint-change.ts";
 import { presentEndpoint } from "./present-endpoint.ts";
+import { keepsEarlierSecrets } from "./schemes/check-scheme.ts";
+import { findScheme } from "./schemes/registry.ts";
+import { type Rule, ruleOf, type SchemeSettings } from "./schemes/scheme.ts";
 
 const UNIQUE_VIOLATION = "23505";
 
@@ -48,7 +51,9 @@ export async function updateEndpoint(
     const { secretKey, ...changes } = input.changes;
     const changed = changedValues(current, changes);
     if (Object.keys(changed).length === 0 && secretKey === undefined) return current;
-    await checkEndpoint(ctx, { ...current, ...changed }, secretKey, { tx, row: current });
+    const wanted = { ...current, ...changed };
+    await checkEndpoint(ctx, wanted, secretKey, { tx, row: current });
+    if (!keepsEarlierSecrets(ruleOfRow(current), ruleOfRow(wanted))) changed.previousSecrets = [];
     if (secretKey !== undefined) Object.assign(changed, await sealedSecret(ctx, tx, input.id, secretKey));
     if (changed.integrationId !== undefined) await requireIntegration(ctx, tx, changed.integrationId);
     try {
@@ -67,6 +72,10 @@ export async function updateEndpoint(
   });
   await publishEndpointChange(ctx, input.id);
   return presentEndpoint(ctx.runtime.config, row);
+}
+
+function ruleOfRow(row: Pick<EndpointValues, "signatureScheme"> & SchemeSettings): Rule {
+  return ruleOf(findScheme(row.signatureScheme)!, row);
 }
 
 async function sealedSecret(

@@ -3,6 +3,7 @@ import { Value } from "@sinclair/typebox/value";
 import { parseAlgorithm } from "./hmac-settings.ts";
 import {
   type Algorithm,
+  type KeyForm,
   type PrefixedHashAlgorithm,
   type Rule,
   ruleOf,
@@ -52,6 +53,35 @@ export function checkSecret(rule: Rule, secret: string): SettingFault[] {
     return [{ path: "/secretKey", message: "is not used by this scheme: leave it out" }];
   const key = readSecretKey(rule.secret, secret);
   return "fault" in key ? [{ path: "/secretKey", message: key.fault }] : [];
+}
+
+/**
+ * Whether others know the secret under this rule: a public key, or a name such as an organisation's id. Used as a shared
+ * secret by another rule, anybody could sign with it.
+ */
+export function isKnownToOthers(rule: Rule, secret: string): boolean {
+  if (rule.kind === "none") return false;
+  if (rule.kind === "certificate") return true;
+  if (rule.kind === "token") return rule.isPublic === true;
+  const key = readSecretKey(rule.secret, secret);
+  return "use" in key && isPublicKey(key);
+}
+
+/** Whether secrets that verified under `former` keep their meaning under `next`, or were never known to others. */
+export function keepsEarlierSecrets(former: Rule, next: Rule): boolean {
+  if (former.kind === "none" || next.kind === "none") return true;
+  const mayBeKnown =
+    former.kind === "certificate" ||
+    (former.kind === "token" && former.isPublic === true) ||
+    former.secret.keys.some(isPublicKey);
+  return (
+    !mayBeKnown ||
+    (former.kind === next.kind && JSON.stringify(former.secret) === JSON.stringify(next.secret))
+  );
+}
+
+function isPublicKey({ use }: Pick<KeyForm, "use">): boolean {
+  return use === "ed25519" || use === "ecdsa-p256";
 }
 
 /**
