@@ -42,7 +42,7 @@ describe("subscribeInvalidation()", () => {
     await fixture.redis.kill();
     await fixture.redis.restart();
     await until(() => gaps > 0);
-    await untilReady(fixture.runtime.redis, 5000);
+    await untilReady(fixture.runtime.redis, 30_000);
     await publishInvalidation(fixture.runtime, "endpoint", "later");
     await until(() => heard.includes("later"));
   });

@@ -55,7 +55,7 @@ describe("GET /metrics", () => {
     const text = await untilShown('h_worker_total{l="a"} 5');
     expect(text).toMatch(/hub_process_resident_memory_bytes\{process="edge-/);
     expect(text).toMatch(/hub_process_resident_memory_bytes\{process="worker-/);
-  }, 15_000);
+  }, 60_000);
 
   test("GET /metrics shows the conservation difference of the process that leads: 0, and 1 when an entry is gone", async () => {
     const { redis } = fixture.runtime;

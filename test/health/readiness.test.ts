@@ -18,7 +18,7 @@ let fixture: Fixture;
 
 beforeAll(async () => {
   fixture = await startFixture({}, "edge");
-  await untilReady(fixture.runtime.redis, 5000);
+  await untilReady(fixture.runtime.redis, 30_000);
 });
 
 beforeEach(async () => {
@@ -133,7 +133,7 @@ describe("createReadiness()", () => {
       STREAM_PARTITIONS: "4",
     });
     const runtime = createRuntime(config, "edge");
-    await untilReady(runtime.redis, 5000);
+    await untilReady(runtime.redis, 30_000);
     const readiness = await createReadiness(runtime)();
     expect([readiness.status, ...namesOf(readiness)]).toEqual(["degraded", "postgres"]);
     await runtime.shutdown.run();
@@ -144,7 +144,7 @@ describe("createReadiness()", () => {
     const readiness = await ask();
     expect([readiness.status, ...namesOf(readiness)]).toEqual(["unavailable", "redis"]);
     await fixture.redis.restart();
-    await untilReady(fixture.runtime.redis, 10_000);
+    await untilReady(fixture.runtime.redis, 30_000);
     expect((await ask()).status).toBe("ready");
   });
 
@@ -153,7 +153,7 @@ describe("createReadiness()", () => {
     const text = JSON.stringify(await ask());
     expect(text).not.toMatch(/127\.0\.0\.1|ECONN|localhost|:\d{4,5}/);
     await fixture.redis.restart();
-    await untilReady(fixture.runtime.redis, 10_000);
+    await untilReady(fixture.runtime.redis, 30_000);
   });
 
   test("readiness asks the services once for many askers", async () => {
@@ -244,7 +244,7 @@ describe("checkRedisDurability()", () => {
       "control",
       () => undefined,
     );
-    await untilReady(client, 5000);
+    await untilReady(client, 30_000);
     const problems = await checkRedisDurability(client);
     client.disconnect();
     const unread = problems.filter((problem) =>

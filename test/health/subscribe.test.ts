@@ -25,7 +25,7 @@ beforeAll(async () => {
     }),
     "edge",
   );
-  await untilReady(runtime.redis, 10_000);
+  await untilReady(runtime.redis, 30_000);
 }, 60_000);
 
 afterAll(async () => {
@@ -33,7 +33,7 @@ afterAll(async () => {
   await redis.stop();
 });
 
-const until = (holds: () => void | Promise<void>, timeoutMs = 20_000): Promise<void> =>
+const until = (holds: () => void | Promise<void>, timeoutMs = 50_000): Promise<void> =>
   retryUntil(() => Promise.resolve().then(holds), { everyMs: 20, timeoutMs });
 
 /** Subscriptions to a channel by server. */
@@ -87,7 +87,7 @@ describe("subscribe() on a Cluster", () => {
       });
     }
     expect([...new Set(heard)]).toEqual(["0", "1", "2", "3", "4"]);
-  }, 30_000);
+  }, 60_000);
 
   test("leaves a server that the other masters do not reach any more", async () => {
     const heard: string[] = [];
@@ -140,5 +140,5 @@ describe("untilListening()", () => {
     expect(await subscribersOf(own.redis as Redis, INVALIDATION_CHANNEL)).toBe(1);
     await own.shutdown.run();
     await single.stop();
-  }, 30_000);
+  }, 60_000);
 });

@@ -36,7 +36,7 @@ beforeAll(async () => {
   );
   target = new HttpTarget();
   await registerHttp(edge, "orders", target.url);
-}, 30_000);
+}, 60_000);
 afterAll(async () => {
   await target.stop();
   await edge.stop();

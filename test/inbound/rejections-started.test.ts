@@ -88,7 +88,7 @@ test(
         if ((reply.json["data"] as unknown[]).length === 0) throw new Error("no sample yet");
         return reply;
       },
-      { everyMs: 100, timeoutMs: 20_000 },
+      { everyMs: 100, timeoutMs: 60_000 },
     );
     const [sample] = list.json["data"] as { id: string }[];
     const path = `/api/v1/webhooks/rejections/${sample!.id}`;
@@ -113,7 +113,7 @@ test(
         const receipt = await call("GET", `/api/v1/webhooks/receipts/${receiptId}`);
         expect(receipt.json).toMatchObject({ status: "PROCESSED", eventId: "evt_1" });
       },
-      { everyMs: 100, timeoutMs: 20_000 },
+      { everyMs: 100, timeoutMs: 60_000 },
     );
     const again = await call("POST", `${path}/verify`, { accept: true });
     expect(again).toMatchObject({ status: 200, json: { receiptId, status: "duplicate" } });

@@ -52,7 +52,7 @@ describe("a body", () => {
     const body = gzipSync(Buffer.alloc(26 * 1024 * 1024));
     const id = await accepted(edge, endpoint.endpointPath, { body, headers: { "content-encoding": "gzip" } });
     expect((await receiptWith(edge, id, "DEAD")).errorCode).toBe("body_too_large_decoded");
-  }, 30_000);
+  }, 60_000);
 
   test("that says it is compressed and is not becomes a dead letter", async () => {
     const endpoint = await makeEndpoint(edge, { targetService });
@@ -128,7 +128,7 @@ describe("a transformation", () => {
     await receiptWith(edge, id, "PROCESSED");
     const receipt = await receiptWith(edge, stuck, "RETRYING");
     expect(receipt.errorCode).toMatch(/^transform_/);
-  }, 30_000);
+  }, 60_000);
 });
 
 describe("the log row of a webhook", () => {

@@ -70,27 +70,31 @@ describe("an inbound worker process", () => {
     expect((await checkConservation(edge.runtime)).difference).toBe(0);
     expect(await pendingCount()).toBe(0);
     expect(await second.stop()).toBe(0);
-  }, 60_000);
+  }, 120_000);
 
   test("that a webhook kills three times leaves it as a dead letter, and the others go through", async () => {
     const targetService = await newTarget();
     const poisoned = await makeEndpoint(edge, { targetService });
     const healthy = await makeEndpoint(edge, { targetService });
-    let worker = await startWorkerProcess(edge);
+    // The poison may come before a worker has told that it runs.
+    let starting = startWorkerProcess(edge);
     const poison = newId();
     let kills = 0;
     target.answer = async ({ headers }) => {
       if (headers.get("hub-endpoint-id") !== poisoned.id) return new Response();
       kills++;
-      await worker.kill();
+      await (await starting).kill();
       return new Response();
     };
     const id = await accepted(edge, poisoned.endpointPath, { id: poison });
     for (let death = 1; death <= 3; death++) {
-      await worker.exited;
+      await (
+        await starting
+      ).exited;
       await acceptMany(edge, healthy.endpointPath, 50);
-      worker = await startWorkerProcess(edge);
+      starting = startWorkerProcess(edge);
     }
+    const worker = await starting;
     const letters = (): Promise<{ reasonCode: string }[]> =>
       edge.runtime.sqlSystem<{ reasonCode: string }[]>`
         select reason_code as "reasonCode" from dead_letters where receipt_id = ${id}`;
@@ -102,7 +106,7 @@ describe("an inbound worker process", () => {
     await untilIdle(edge);
     expect((await checkConservation(edge.runtime)).difference).toBe(0);
     expect(await worker.stop()).toBe(0);
-  }, 90_000);
+  }, 120_000);
 
   test("told to stop finishes what it holds", async () => {
     const targetService = await newTarget();
@@ -119,7 +123,7 @@ describe("an inbound worker process", () => {
     const states = (await receiptsOf(edge, endpoint.id)).map(({ status }) => status);
     expect(new Set(states)).toEqual(new Set(["PROCESSED"]));
     target.answer = () => new Response();
-  }, 30_000);
+  }, 120_000);
 });
 
 describe("one endpoint whose target hangs", () => {
@@ -148,5 +152,5 @@ describe("one endpoint whose target hangs", () => {
     expect((await checkConservation(edge.runtime)).difference).toBe(0);
     await worker.stop();
     await hanging.stop();
-  }, 60_000);
+  }, 120_000);
 });

@@ -10,7 +10,7 @@ import { inbound } from "../../workers/inbound.ts";
 import { type EdgeFixture, sendGithub } from "./edge-fixture.ts";
 
 /** Far longer than anything takes; shorter than a test, so that a failure has a name. */
-const WAIT_MS = 25_000;
+const WAIT_MS = 50_000;
 
 /** Columns of a receipt that tests look at. */
 export interface StoredReceipt {

@@ -65,7 +65,7 @@ describe("without the partition of a receipt's day a worker", () => {
     await untilIdle(edge);
     await worker.stop();
     expect((await checkConservation(edge.runtime)).difference).toBe(0);
-  }, 30_000);
+  }, 60_000);
 });
 
 describe("while Postgres is away a worker", () => {

@@ -45,7 +45,7 @@ export async function startWorkerProcess(
     if (!lines.some((line) => line.includes("worker is running")))
       throw new Error(`worker did not start:\n${lines.join("\n")}`);
   };
-  await retryUntil(started, { everyMs: 20, timeoutMs: 20_000 });
+  await retryUntil(started, { everyMs: 20, timeoutMs: 60_000 });
   return {
     pid: child.pid,
     lines,

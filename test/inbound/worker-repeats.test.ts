@@ -83,7 +83,7 @@ describe("an entry that comes again", () => {
     expect(await ledgerOf(endpoint.id, "processed")).toBe(before + 1);
     expect(target.ids().filter((sent) => sent === id)).toEqual([id]);
     expect(await receiptsOf(edge, endpoint.id)).toMatchObject([{ id, status: "PROCESSED", attemptCount: 1 }]);
-  }, 30_000);
+  }, 60_000);
 
   test("by reference with a final state is not sent to the target again", async () => {
     const endpoint = await makeEndpoint(edge, { targetService });
@@ -93,7 +93,7 @@ describe("an entry that comes again", () => {
     await workOff();
     expect(target.ids().filter((sent) => sent === id)).toEqual([id]);
     expect(await receiptsOf(edge, endpoint.id)).toMatchObject([{ id, status: "PROCESSED", attemptCount: 1 }]);
-  }, 30_000);
+  }, 60_000);
 
   test("while its receipt waits for the next try goes on waiting for the same time", async () => {
     const endpoint = await makeEndpoint(edge, { targetService: "nobody" });
@@ -110,7 +110,7 @@ describe("an entry that comes again", () => {
     await workOff();
     expect(await edge.runtime.redis.zscore(retry, member)).toBe(String(waiting.nextRetryAt!.getTime()));
     expect(await receiptsOf(edge, endpoint.id)).toMatchObject([{ status: "RETRYING", attemptCount: 1 }]);
-  }, 30_000);
+  }, 60_000);
 
   test("beside the retry of the same receipt ends, so that the books stay even", async () => {
     const endpoint = await makeEndpoint(edge, { targetService: "nobody" });
@@ -120,7 +120,7 @@ describe("an entry that comes again", () => {
     await leaveUnacknowledged(endpoint.id, fields);
     await workOff();
     expect(await edge.runtime.redis.zcard(keysOf(endpoint.id).retry)).toBeGreaterThan(0);
-  }, 30_000);
+  }, 60_000);
 
   test("twice in one batch is stored once and holds nobody up", async () => {
     const endpoint = await makeEndpoint(edge);
@@ -130,7 +130,7 @@ describe("an entry that comes again", () => {
     await edge.runtime.redis.hincrby(ledger, `${edge.ctx.tenantId}/accepted`, 1);
     await workOff();
     expect((await receiptsOf(edge, endpoint.id)).map((receipt) => receipt.id)).toEqual([id]);
-  }, 30_000);
+  }, 60_000);
 });
 
 describe("what else stands in a stream", () => {
@@ -159,7 +159,7 @@ describe("what else stands in a stream", () => {
     await workOff();
     await receiptWith(edge, id, "PROCESSED");
     expect(await edge.runtime.redis.xlen(stream)).toBe(0);
-  }, 30_000);
+  }, 60_000);
 
   test("is a reference to a receipt that is gone: it ends as cancelled", async () => {
     const endpoint = await makeEndpoint(edge);
@@ -167,7 +167,7 @@ describe("what else stands in a stream", () => {
     await leaveUnacknowledged(endpoint.id, referenceTo(newId(), endpoint.id));
     await workOff();
     expect(await ledgerOf(endpoint.id, "cancelled")).toBe(before + 1);
-  }, 30_000);
+  }, 60_000);
 
   test("is read from the beginning when the consumer group is gone", async () => {
     const endpoint = await makeEndpoint(edge);
@@ -177,7 +177,7 @@ describe("what else stands in a stream", () => {
     await receiptWith(edge, id, "PROCESSED");
     await untilIdle(edge);
     await worker.stop();
-  }, 30_000);
+  }, 60_000);
 });
 
 /** More slots than the workers of these tests hold. */
@@ -223,5 +223,5 @@ describe("a replay of a receipt whose target still refuses", () => {
     await receiptWith(edge, id, "PROCESSED");
     await worker.stop();
     expect(target.ids().filter((sent) => sent === id)).toEqual([id, id, id]);
-  }, 30_000);
+  }, 60_000);
 });

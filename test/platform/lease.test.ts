@@ -5,6 +5,9 @@ import { startJobs } from "../../src/platform/jobs.ts";
 import { jobLeaseKey } from "../../src/platform/redis/keys.ts";
 import { type Fixture, startFixture } from "../api-logs/fixture.ts";
 
+/** A holder that stands still for so long loses its lease, as a process of a stalled machine may do. */
+const TTL_MS = 2_000;
+
 let fixture: Fixture;
 const children: Competitor[] = [];
 
@@ -67,12 +70,12 @@ describe("competeForLease()", () => {
     const key = jobLeaseKey("handover");
     const holders: number[] = [];
     const compete = (name: number) =>
-      competeForLease(fixture.runtime, { key, ttlMs: 300, onHeld: () => void holders.push(name) });
+      competeForLease(fixture.runtime, { key, ttlMs: TTL_MS, onHeld: () => void holders.push(name) });
     const releaseFirst = compete(1);
     await until(() => holders.length === 1);
     const releaseSecond = compete(2);
     // Several renewals of the first pass while the second tries.
-    await Bun.sleep(700);
+    await Bun.sleep(1.5 * TTL_MS);
     expect(holders).toEqual([1]);
     await releaseFirst();
     await until(() => holders.length === 2);
@@ -101,19 +104,19 @@ describe("competeForLease()", () => {
 
   test("competeForLease() passes the lease on when its holder is killed", async () => {
     const key = jobLeaseKey("killed");
-    const first = new Competitor(key, 400);
+    const first = new Competitor(key, TTL_MS);
     await first.says("held 1");
-    const second = new Competitor(key, 400);
+    const second = new Competitor(key, TTL_MS);
     first.process.kill("SIGKILL");
     await second.says("held 2");
   });
 
   test("competeForLease() lets a holder that was stopped (SIGSTOP) do nothing once another one holds it", async () => {
     const key = jobLeaseKey("stopped");
-    const first = new Competitor(key, 400);
+    const first = new Competitor(key, TTL_MS);
     await first.says("work 1");
     first.process.kill("SIGSTOP");
-    const second = new Competitor(key, 400);
+    const second = new Competitor(key, TTL_MS);
     await second.says("work 2");
     // What the first wrote before it was stopped has arrived by now.
     const before = first.lines.length;
