@@ -87,6 +87,10 @@ describe("POST /api/v1/webhooks/endpoints", () => {
 
   test.each<[object, string, string]>([
     [{ eventIdSource: { header: "x id" } }, "/eventIdSource/header", "match"],
+    [{ eventIdSource: { header: "X-Signature" } }, "/eventIdSource", "never stored"],
+    [{ eventTypeSource: { header: "Cookie" } }, "/eventTypeSource", "never stored"],
+    [{ signatureScheme: "zoho", eventIdSource: { pointer: "/token" } }, "/eventIdSource", "never stored"],
+    [{ signatureScheme: "slack", eventIdSource: { pointer: "/token" } }, "/eventIdSource", "never stored"],
     [{ eventTypeSource: { header: "é" } }, "/eventTypeSource/header", "match"],
     [{ eventIdSource: { pointer: "id" } }, "/eventIdSource/pointer", "match"],
     [{ eventIdSource: { pointer: "/a~2" } }, "/eventIdSource/pointer", "match"],

@@ -8,7 +8,8 @@ import { openSecret } from "../vault/open-secret.ts";
 import type { EndpointRow, EndpointValues } from "./endpoint-store.ts";
 import { checkScheme, checkSecret, isKnownToOthers } from "./schemes/check-scheme.ts";
 import { findScheme, schemeNames } from "./schemes/registry.ts";
-import { ruleOf } from "./schemes/scheme.ts";
+import { ruleOf, type Scheme } from "./schemes/scheme.ts";
+import { isSecretPlace } from "./secret-names.ts";
 
 type Checked = Pick<
   EndpointValues,
@@ -20,6 +21,8 @@ type Checked = Pick<
   | "pathGenerated"
   | "transformTemplate"
   | "handlerType"
+  | "eventIdSource"
+  | "eventTypeSource"
 >;
 
 /**
@@ -45,6 +48,7 @@ export async function checkEndpoint(
     errors.push(...faults);
     if (faults.length === 0) {
       const rule = ruleOf(scheme, endpoint);
+      errors.push(...sourceFaults(scheme, endpoint));
       if (scheme.needsGeneratedPath === true) errors.push(...pathFaults(endpoint, scheme.title));
       if (rule.kind === "none") errors.push(...unprovenFaults(endpoint));
       else if (secret !== undefined) errors.push(...checkSecret(rule, secret));
@@ -63,6 +67,16 @@ function addressFaults(list: readonly string[] | null): FieldError[] {
       ? []
       : [{ path: `/ipWhitelist/${index}`, message: `"${entry}" is no IP address or CIDR range` }],
   );
+}
+
+function sourceFaults(scheme: Scheme, endpoint: Checked): FieldError[] {
+  return (["eventIdSource", "eventTypeSource"] as const).flatMap((field) => {
+    const source = endpoint[field];
+    if (source === null || !isSecretPlace(scheme, endpoint, source)) return [];
+    return [
+      { path: `/${field}`, message: "names the place of a secret or signature, which is never stored" },
+    ];
+  });
 }
 
 async function templateFaults(

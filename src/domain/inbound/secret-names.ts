@@ -1,3 +1,4 @@
+import type { EventIdSource } from "./endpoint-schema.ts";
 import { ruleOf, type Scheme, type SchemeSettings } from "./schemes/scheme.ts";
 
 /** Headers that carry credentials or the proof itself, whatever the scheme. Never stored. */
@@ -32,4 +33,19 @@ export function secretNames(
     if ("query" in place) query.add(place.query);
   }
   return { headers, query };
+}
+
+/**
+ * Whether an event's id or type would be read where the endpoint's secret or signature stands: ids and types are stored
+ * and shown, those never are.
+ */
+export function isSecretPlace(scheme: Scheme, settings: SchemeSettings, source: EventIdSource): boolean {
+  if ("header" in source) return secretNames(scheme, settings).headers.has(source.header.toLowerCase());
+  if (!("pointer" in source)) return false;
+  const rule = ruleOf(scheme, settings);
+  const places = [
+    ...(rule.kind === "token" && rule.isPublic !== true ? [rule.place] : []),
+    ...(scheme.secretFields ?? []),
+  ];
+  return places.some((place) => "pointer" in place && place.pointer === source.pointer);
 }
