@@ -155,18 +155,20 @@ describe("a refused request", () => {
 
   test("of a path that no endpoint of the tenant has is kept; of an unknown tenant it is not", async () => {
     const path = `no-such-${newId().slice(-12)}`;
+    expect((await sendGithub(edge, `${path}/`)).status).toBe(404);
     expect((await sendGithub(edge, path)).status).toBe(404);
     const nobody = await fetch(`${edge.baseUrl}/webhooks/nobody-${newId().slice(-12)}/x`, { method: "POST" });
     expect(nobody.status).toBe(404);
-    const [sample] = await retryUntil(
+    const [sample, slashed] = await retryUntil(
       async () => {
         const { data } = await listRejections(edge.ctx, { code: "not_found" });
-        if (data.length === 0) throw new Error("none yet");
+        if (data.length < 2) throw new Error("not both yet");
         return data;
       },
       { everyMs: 50, timeoutMs: 50_000 },
     );
     expect(sample).toMatchObject({ endpointId: null, path: `/webhooks/${edge.slug}/${path}` });
+    expect(slashed).toMatchObject({ endpointId: null, path: `/webhooks/${edge.slug}/${path}/` });
     const detail = await getRejection(edge.ctx, { id: sample!.id });
     expect(detail.causes.map(({ code }) => code)).toEqual(["unknown_endpoint"]);
     const [stray] = await edge.runtime.sqlSystem`

@@ -48,6 +48,11 @@ export async function handleWebhook(
   const query = url.indexOf("?", pathStart);
   const endpointKey = url.slice(pathStart + PREFIX.length, query < 0 ? undefined : query);
   if (!/^[^/]+\/[A-Za-z0-9_-]{1,200}$/.test(endpointKey)) {
+    // No endpoint can have it; a slash too many behind a tenant's path is to be found among its refused requests.
+    if (endpointKey.indexOf("/") > 0) {
+      const seen = { request, server, pathStart, endpointKey, endpoint: null };
+      return refuseUnread(deps, seen, "not_found", "unknown_endpoint");
+    }
     deps.count("unknown_endpoint");
     return refusal("not_found", newId());
   }
@@ -88,10 +93,16 @@ export async function handleWebhook(
   }
 }
 
-/** Refuses before the endpoint was looked up and the body read. */
+/** Refuses before the endpoint was looked up and the body read; `endpoint` is null where there can be none. */
 function refuseUnread(
   deps: IngressDeps,
-  seen: { request: Request; server: Server<undefined>; pathStart: number; endpointKey: string },
+  seen: {
+    request: Request;
+    server: Server<undefined>;
+    pathStart: number;
+    endpointKey: string;
+    endpoint?: null;
+  },
   code: ErrorCode,
   outcome: RefusalOutcome,
   retryAfterSeconds?: number,
@@ -112,6 +123,7 @@ function refuseUnread(
     body: undefined,
     code,
     cause: outcome,
+    endpoint: seen.endpoint,
   });
   return refusal(code, id, retryAfterSeconds === undefined ? {} : { retryAfterSeconds });
 }
