@@ -27,6 +27,7 @@ export const fanOut = {
         subscriptions: engine?.subscriptions ?? (await ownCache(runtime)),
         finisher,
         engine,
+        isCluster: "nodes" in client,
       },
       runtime.openRedis("consumer"),
     );

@@ -38,18 +38,14 @@ describe("takeDeliveries()", () => {
     const members = Array.from({ length: 5 }, () =>
       encodeMember({ eventId: newId(), eventCreatedAtMs: Date.now() }),
     );
-    await enqueueDeliveries(
-      scripts,
-      0,
-      "",
-      members.map((member) => ({
-        subscriptionId,
-        tenantId: ctx.tenantId,
-        isActive: true,
-        member,
-        due: "now",
-      })),
-    );
+    const deliveries = members.map((member) => ({
+      subscriptionId,
+      tenantId: ctx.tenantId,
+      isActive: true,
+      member,
+      due: "now" as const,
+    }));
+    await enqueueDeliveries(scripts, [{ partition: 0, token: "", deliveries }]);
     let calls = 0;
     const losing = {
       async take(...call: Parameters<typeof scripts.take>): Promise<unknown> {

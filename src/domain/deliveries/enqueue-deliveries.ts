@@ -17,51 +17,72 @@ export interface QueuedDelivery {
   orderingKey?: string | undefined;
 }
 
+/** What goes into the queues of one partition. */
+export interface QueuedPartition {
+  partition: number;
+  /** Of the caller's lease on the partition; "" when it has none. */
+  token: string;
+  deliveries: readonly QueuedDelivery[];
+}
+
 /** Deliveries of one call: a longer script holds up everybody on this Redis. */
 export const ENQUEUE_MAX = 500;
 
 /**
- * Puts deliveries of one partition into their queues, at most ENQUEUE_MAX of them.
+ * Puts deliveries into their queues by one call.
  *
- * @param token of the caller's lease on the partition; "" when it has none
- * @returns how many were not there already
+ * @param partitions one on a Cluster, where two may be on different servers; at most ENQUEUE_MAX deliveries in all
+ * @returns for each partition how many were not there already
  * @throws when Redis is away; the call may be repeated
  */
 export async function enqueueDeliveries(
   scripts: Pick<DeliveryScripts, "enqueue">,
-  partition: number,
-  token: string,
-  deliveries: readonly QueuedDelivery[],
-): Promise<number> {
-  const { owner, due, ledger } = deliveryKeys(partition);
-  const keys = [owner, due, ledger];
-  const keyIndex = new Map<string, number>();
-  const indexOf = (key: string): number => {
-    let index = keyIndex.get(key);
-    if (index === undefined) keyIndex.set(key, (index = keys.push(key)));
-    return index;
-  };
-  const args: (string | number)[] = [token, TAKEN, BLOCKED, HELD, 0];
-  let groups = 0;
-  for (const group of Map.groupBy(deliveries, ({ subscriptionId }) => subscriptionId).values()) {
-    for (const [mode, alike] of Map.groupBy(group, modeOf)) {
-      groups++;
+  partitions: readonly QueuedPartition[],
+): Promise<number[]> {
+  const keys: string[] = [];
+  for (const { partition } of partitions) {
+    const { owner, due, ledger } = deliveryKeys(partition);
+    keys.push(owner, due, ledger);
+  }
+  const args: (string | number)[] = [TAKEN, BLOCKED, HELD, partitions.length];
+  for (const { partition, token, deliveries } of partitions) {
+    const groups = groupsOf(deliveries);
+    args.push(token, groups.length);
+    for (const [mode, alike] of groups) {
       const { subscriptionId, tenantId, isActive } = alike[0]!;
-      const queue = indexOf(deliveryQueueKey(partition, subscriptionId));
+      const queue = keys.push(deliveryQueueKey(partition, subscriptionId));
       args.push(subscriptionId, tenantId, queue, isActive ? 1 : 0, mode, alike.length);
-      for (const { member, due: dueMs, orderingKey } of alike) {
-        args.push(member);
-        if (mode !== "") continue;
-        const order =
-          orderingKey === undefined
-            ? 0
-            : indexOf(deliveryOrderKey(partition, hashOrder(subscriptionId, orderingKey)));
-        args.push(typeof dueMs === "string" ? MODES[dueMs] : dueMs, order);
-      }
+      if (mode === "") pushEach(partition, alike, keys, args);
+      else for (const { member } of alike) args.push(member);
     }
   }
-  args[4] = groups;
-  return (await scripts.enqueue(keys, args)) as number;
+  return (await scripts.enqueue(keys, args)) as number[];
+}
+
+type Group = readonly [mode: "t" | "n" | "", group: readonly QueuedDelivery[]];
+
+function groupsOf(deliveries: readonly QueuedDelivery[]): Group[] {
+  const bySubscription = Map.groupBy(deliveries, ({ subscriptionId }) => subscriptionId);
+  return [...bySubscription.values()].flatMap((group) => [...Map.groupBy(group, modeOf)]);
+}
+
+function pushEach(
+  partition: number,
+  group: readonly QueuedDelivery[],
+  keys: string[],
+  args: (string | number)[],
+): void {
+  const orderKeys = new Map<string, number>();
+  for (const { subscriptionId, member, due, orderingKey } of group) {
+    let order = 0;
+    if (orderingKey !== undefined) {
+      order =
+        orderKeys.get(orderingKey) ??
+        keys.push(deliveryOrderKey(partition, hashOrder(subscriptionId, orderingKey)));
+      orderKeys.set(orderingKey, order);
+    }
+    args.push(member, typeof due === "string" ? MODES[due] : due, order);
+  }
 }
 
 const MODES = { taken: "t", now: "n" } as const;

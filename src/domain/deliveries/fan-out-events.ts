@@ -34,6 +34,8 @@ export interface FanOutDeps {
   finisher: EventFinisher;
   /** The sender in this process, if there is one. */
   engine: DeliveryEngine | undefined;
+  /** Redis is a Cluster. */
+  isCluster: boolean;
 }
 
 /** One delivery to be enqueued, and the lane of this process that sends it at once. */
@@ -324,31 +326,62 @@ function heldRow({ message }: ReadEvent, entry: SubscriptionEntry): OpenDelivery
   };
 }
 
-/** Enqueues by partition; what is handed over is sent while the queue is still being told. */
+type PlannedPartition = readonly [partition: number, planned: readonly Planned[]];
+
+/**
+ * Enqueues in the order of each partition, its next chunk after the one before; what is handed over is sent while the
+ * queue is still being told.
+ */
 async function enqueueAll(deps: FanOutDeps, planned: readonly Planned[]): Promise<void> {
-  const byPartition = Map.groupBy(planned, ({ partition }) => partition);
-  await Promise.all(
-    [...byPartition].map(async ([partition, group]) => {
-      for (let start = 0; start < group.length; start += ENQUEUE_MAX) {
-        await enqueueChunk(deps, partition, group.slice(start, start + ENQUEUE_MAX));
-      }
-    }),
-  );
+  let rest: PlannedPartition[] = [...Map.groupBy(planned, ({ partition }) => partition)];
+  while (rest.length > 0) {
+    const chunks = rest.map(([partition, group]) => [partition, group.slice(0, ENQUEUE_MAX)] as const);
+    // On a Cluster partitions may be on different servers; else one call costs less than one for each.
+    const calls = deps.isCluster ? chunks.map((chunk) => [chunk]) : callsOf(chunks);
+    await Promise.all(calls.map((call) => enqueueCall(deps, call)));
+    rest = rest.flatMap(([partition, group]) =>
+      group.length > ENQUEUE_MAX ? [[partition, group.slice(ENQUEUE_MAX)] as const] : [],
+    );
+  }
 }
 
-async function enqueueChunk(deps: FanOutDeps, partition: number, planned: readonly Planned[]): Promise<void> {
+/** Several partitions in one call as long as it holds ENQUEUE_MAX deliveries at most. */
+function callsOf(chunks: readonly PlannedPartition[]): PlannedPartition[][] {
+  const calls: PlannedPartition[][] = [];
+  let size = ENQUEUE_MAX;
+  for (const chunk of chunks) {
+    size += chunk[1].length;
+    if (size > ENQUEUE_MAX) {
+      calls.push([]);
+      size = chunk[1].length;
+    }
+    calls.at(-1)!.push(chunk);
+  }
+  return calls;
+}
+
+async function enqueueCall(deps: FanOutDeps, call: readonly PlannedPartition[]): Promise<void> {
   const { engine, runtime, scripts } = deps;
-  const token = engine?.token(partition) ?? "";
-  const chunk = planned.map((one) => asOwned(one, token));
-  const queued = chunk.map((one) => one.queued);
-  const enqueued = enqueueUntilDone(runtime, () => enqueueDeliveries(scripts, partition, token, queued));
-  for (const { handOver } of chunk) {
-    if (handOver === undefined) continue;
-    handOver.delivery.enqueued = enqueued;
-    engine!.accept(partition, handOver.lane, handOver.delivery);
+  const chunks = call.map(([partition, planned]) => {
+    const token = engine?.token(partition) ?? "";
+    return { partition, token, planned: planned.map((one) => asOwned(one, token)) };
+  });
+  const queued = chunks.map(({ partition, token, planned }) => ({
+    partition,
+    token,
+    deliveries: planned.map((one) => one.queued),
+  }));
+  const enqueued = enqueueUntilDone(runtime, () => enqueueDeliveries(scripts, queued));
+  for (const { partition, planned } of chunks) {
+    for (const { handOver } of planned) {
+      if (handOver === undefined) continue;
+      handOver.delivery.enqueued = enqueued;
+      engine!.accept(partition, handOver.lane, handOver.delivery);
+    }
   }
   const added = await enqueued;
-  if (added > 0 && chunk.some(({ handOver }) => handOver === undefined)) engine?.wake(partition);
+  for (const [index, { partition, planned }] of chunks.entries())
+    if (added[index]! > 0 && planned.some(({ handOver }) => handOver === undefined)) engine?.wake(partition);
 }
 
 /** A lane of an earlier lease sends nothing more: what it was to get waits in its queue. */
@@ -359,7 +392,7 @@ function asOwned(one: Planned, token: string): Planned {
 }
 
 /** The events are in their stream until this has succeeded, whoever owns it then. */
-async function enqueueUntilDone(runtime: Runtime, enqueue: () => Promise<number>): Promise<number> {
+async function enqueueUntilDone<T>(runtime: Runtime, enqueue: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
       return await enqueue();

@@ -45,8 +45,8 @@ const GATHER_ORDERED_MS = 1;
  * What is committed may wait so long for its booking, or for so many others: nobody waits for its end, the next owner
  * would find it in Postgres, and Redis syncs its file at each call.
  */
-const BOOK_WAIT_MS = 25;
-const BOOK_ROWS = 200;
+const BOOK_WAIT_MS = 100;
+const BOOK_ROWS = 500;
 /** Transactions at a time: while one waits for its commit's sync, the next ones join that sync or are composed. */
 const WRITES_MAX = 3;
 const RETRY_WAIT_MS = 500;

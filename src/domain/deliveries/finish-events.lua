@@ -1,18 +1,27 @@
--- Purpose: takes events of one partition that are fanned out out of the stream and books them.
--- Guarantee: only the partition's owner books, and an event counts in the call whose XDEL found it.
--- KEYS: 1 owner, 2 stream, 3 ledger.
--- ARGV: 1 token, 2 number of groups; then for each group: ledger field (`<tenant>/<outcome>`), number of entries, their
---   stream ids.
--- Output: -1 when the lease is another's, else the number of entries removed.
+-- Purpose: takes events that are fanned out out of their streams and books them.
+-- Guarantee: only the owner of a partition books in it, and an event counts in the call whose XDEL found it.
+-- KEYS: for each partition owner, stream, ledger. All of one partition on a Cluster.
+-- ARGV: for each partition: token, number of groups; then for each group: ledger field (`<tenant>/<outcome>`), number of
+--   entries, their stream ids.
+-- Output: for each partition -1 when its lease is another's, else the number of entries removed.
 
-if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return -1 end
-local at, total = 3, 0
-for _ = 1, tonumber(ARGV[2]) do
-  local field, count = ARGV[at], tonumber(ARGV[at + 1])
+local at, reply = 1, {}
+for p = 1, #KEYS / 3 do
+  local owner, stream, ledger = KEYS[p * 3 - 2], KEYS[p * 3 - 1], KEYS[p * 3]
+  local isOwner = redis.call('HGET', owner, 'token') == ARGV[at]
+  local groups = tonumber(ARGV[at + 1])
   at = at + 2
-  local removed = redis.call('XDEL', KEYS[2], unpack(ARGV, at, at + count - 1))
-  at = at + count
-  if removed > 0 then redis.call('HINCRBY', KEYS[3], field, removed) end
-  total = total + removed
+  local total = 0
+  for _ = 1, groups do
+    local field, count = ARGV[at], tonumber(ARGV[at + 1])
+    at = at + 2
+    if isOwner then
+      local removed = redis.call('XDEL', stream, unpack(ARGV, at, at + count - 1))
+      if removed > 0 then redis.call('HINCRBY', ledger, field, removed) end
+      total = total + removed
+    end
+    at = at + count
+  end
+  reply[p] = isOwner and total or -1
 end
-return total
+return reply

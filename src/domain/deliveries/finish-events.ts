@@ -26,6 +26,9 @@ export interface FannedOutEvent {
   matched: number;
 }
 
+/** What is to be booked in one partition. */
+type WrittenPartition = readonly [owned: OwnedPartition, events: readonly FannedOutEvent[]];
+
 const BATCH_ROWS_MAX = 500;
 const BATCH_WAIT_MS = 5;
 const RETRY_WAIT_MS = 500;
@@ -39,6 +42,7 @@ const FAULT_OF_ROW = /^(?:22|23|54)/;
 export class EventFinisher {
   readonly #runtime: Runtime;
   readonly #finish: ReturnType<typeof bindScript>;
+  readonly #isCluster: boolean;
   #waiting: FannedOutEvent[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isWriting = false;
@@ -47,6 +51,7 @@ export class EventFinisher {
   constructor(runtime: Runtime, client: RedisClient) {
     this.#runtime = runtime;
     this.#finish = bindScript(client, { name: "hubEventsFinish", lua });
+    this.#isCluster = "nodes" in client;
   }
 
   /** Events that were taken and not yet written. */
@@ -89,8 +94,10 @@ export class EventFinisher {
 
   async #write(batch: readonly FannedOutEvent[]): Promise<void> {
     const written = await this.#commit(batch);
-    const byPartition = Map.groupBy(written, ({ owned }) => owned);
-    await Promise.all([...byPartition].map(([owned, events]) => this.#book(owned, events)));
+    const byPartition = [...Map.groupBy(written, ({ owned }) => owned)];
+    // On a Cluster partitions may be on different servers; else one call costs less than one for each.
+    const calls = this.#isCluster ? byPartition.map((one) => [one]) : [byPartition];
+    await Promise.all(calls.map((partitions) => this.#book(partitions)));
     announceStored(
       this.#runtime,
       written.filter(({ outcome }) => outcome !== "dead").map(({ message }) => message),
@@ -154,20 +161,29 @@ export class EventFinisher {
     }
   }
 
-  async #book(owned: OwnedPartition, events: readonly FannedOutEvent[]): Promise<void> {
-    const { stream, ledger } = eventKeys(owned.partition);
-    const byField = Map.groupBy(events, ({ message, outcome }) => `${message.tenantId}/${outcome}`);
-    const args: (string | number)[] = [owned.token, byField.size];
-    for (const [field, group] of byField)
-      args.push(field, group.length, ...group.map(({ entryId }) => entryId));
+  async #book(partitions: readonly WrittenPartition[]): Promise<void> {
+    if (partitions.length === 0) return;
+    const keys: string[] = [];
+    const args: (string | number)[] = [];
+    for (const [{ partition, token }, events] of partitions) {
+      const { stream, ledger } = eventKeys(partition);
+      keys.push(eventOwnerKey(partition), stream, ledger);
+      const byField = Map.groupBy(events, ({ message, outcome }) => `${message.tenantId}/${outcome}`);
+      args.push(token, byField.size);
+      for (const [field, group] of byField)
+        args.push(field, group.length, ...group.map(({ entryId }) => entryId));
+    }
     for (;;) {
       try {
-        await this.#finish([eventOwnerKey(owned.partition), stream, ledger], args);
+        await this.#finish(keys, args);
         return;
       } catch (error) {
-        this.#runtime.log.warn({ err: error, partition: owned.partition }, "events not booked, trying again");
+        this.#runtime.log.warn(
+          { err: error, partitions: partitions.length },
+          "events not booked, trying again",
+        );
         await Bun.sleep(RETRY_WAIT_MS);
-        if (!owned.lease.isHeld()) return;
+        if (!partitions.some(([owned]) => owned.lease.isHeld())) return;
       }
     }
   }

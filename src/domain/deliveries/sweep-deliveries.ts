@@ -59,7 +59,8 @@ export async function enlistDeliveries(
   for (const [partition, group] of byPartition) {
     for (let start = 0; start < group.length; start += ENQUEUE_MAX) {
       const chunk = group.slice(start, start + ENQUEUE_MAX);
-      added += await enqueueDeliveries(scripts, partition, "", chunk);
+      const [count = 0] = await enqueueDeliveries(scripts, [{ partition, token: "", deliveries: chunk }]);
+      added += count;
     }
   }
   return added;
