@@ -14,8 +14,8 @@ import { fetchKeySet } from "./fetch-key-set.ts";
 /** Clocks of the Auth service and the hub may differ by this. */
 const CLOCK_TOLERANCE_SECONDS = 5;
 
-/** Time between two fetches of the key set that unknown key ids cause; a flood of made-up ids costs one fetch. */
-const KEY_SET_COOLDOWN_MS = 30_000;
+/** Time between two fetches of the key set that unknown key ids cause; a flood of made-up ids costs one fetch in it. */
+const KEY_SET_COOLDOWN_MS = 1000;
 const KEY_SET_LIFETIME_MS = 600_000;
 const KEY_SET_TIMEOUT_MS = 5000;
 
@@ -66,7 +66,18 @@ export function createTokenVerifier(config: Config, nowMs: () => number): TokenV
       timeoutDuration: KEY_SET_TIMEOUT_MS,
       [customFetch]: fetchKeySet,
     });
-    return (token) => verify(token, keys, { ...rules, algorithms: KEY_SET_ALGORITHMS }, nowMs);
+    // Keys that were changed since the last fetch are not refused: their tokens wait until the next one.
+    const newestKeys: JWTVerifyGetKey = async (header, token) => {
+      const mayNotFetch = keys.coolingDown;
+      try {
+        return await keys(header, token);
+      } catch (error) {
+        if (!mayNotFetch || !(error instanceof errors.JWKSNoMatchingKey)) throw error;
+        await Bun.sleep(KEY_SET_COOLDOWN_MS);
+        return keys(header, token);
+      }
+    };
+    return (token) => verify(token, newestKeys, { ...rules, algorithms: KEY_SET_ALGORITHMS }, nowMs);
   }
   const secret = new TextEncoder().encode(authJwtSecret);
   if (secret.byteLength < SECRET_BYTES_MIN) {
