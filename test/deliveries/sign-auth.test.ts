@@ -164,6 +164,32 @@ describe("SubscriptionAuthorizer with OAUTH2", () => {
     expect(await authorize()).toMatchObject(bearer("token-1"));
   });
 
+  test.each<[string, () => Response]>([
+    ["no type of token", () => Response.json({ access_token: "lax", expires_in: "3600" })],
+    ["text/plain", () => new Response('{"access_token":"lax","expires_in":null}')],
+    [
+      "a form",
+      () =>
+        new Response("access_token=lax&expires_in=3600", {
+          headers: { "content-type": "application/x-www-form-urlencoded" },
+        }),
+    ],
+    ["201", () => Response.json({ access_token: "lax", token_type: "bearer" }, { status: 201 })],
+  ])("takes a token that comes with %s", async (_what, respond) => {
+    answerWith = respond;
+    expect(await authorize()).toMatchObject(bearer("lax"));
+  });
+
+  test.each<[Response, string]>([
+    [new Response("down", { status: 503 }), "The token endpoint answered 503"],
+    [new Response("<html>"), "The token endpoint answered 200 without an access token"],
+    [Response.json({ error: "invalid_scope" }), "The token endpoint answered invalid_scope"],
+    [Response.json({ error: "bad s&cret" }, { status: 400 }), "The token endpoint answered 400"],
+  ])("tells what the endpoint answered: %#", async (response, message) => {
+    answerWith = () => response;
+    expect(await authorize()).toEqual({ ok: false, code: "oauth_token_failed", message });
+  });
+
   test("does not call a token endpoint that the address policy refuses", async () => {
     const closed = new SubscriptionAuthorizer({ sender: makeSender({ allowCidrs: [] }), nowMs: () => nowMs });
     expect(await closed.authorize(subscription(oauth()), input)).toMatchObject({ ok: false });

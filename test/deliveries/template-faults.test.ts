@@ -21,6 +21,32 @@ afterAll(async () => {
   await fixture.stop();
 }, 60_000);
 
+describe("a delivery as a form", () => {
+  test("has the members of its payload as fields, of a template's too", async () => {
+    const receiver = new Receiver();
+    const contentType = "application/x-www-form-urlencoded";
+    const type = "order.as_form";
+    await fixture.subscribe(receiver.url, { eventTypes: [type], contentType });
+    const expression = '{ "a b": data.name, "n": data.n, "none": null, "list": [1, 2] }';
+    const transformTemplate = { engine: "jsonata", expression } as const;
+    await fixture.subscribe(receiver.url, { eventTypes: [type], contentType, transformTemplate });
+    await fixture.publish([{ type, data: { name: "c&d ü", n: 1 } }]);
+    await until("both have arrived", async () => receiver.requests.length === 2);
+    const forms = receiver.requests.map(({ body }) => Object.fromEntries(new URLSearchParams(body)));
+    expect(forms).toContainEqual({
+      id: expect.any(String),
+      type,
+      timestamp: expect.any(String),
+      data: '{"name":"c&d ü","n":1}',
+    });
+    expect(forms).toContainEqual({ "a b": "c&d ü", n: "1", none: "", list: "[1,2]" });
+    expect(new Set(receiver.requests.map(({ headers }) => headers.get("content-type")))).toEqual(
+      new Set([contentType]),
+    );
+    await receiver.stop();
+  }, 60_000);
+});
+
 describe("a delivery whose template", () => {
   test.each([
     ["loops", "($f := function($n) { $f($n + 1) }; $f(1))", "transform_timeout"],

@@ -11,6 +11,7 @@ import type { MapContext } from "../transformations/mapping/mapping-result.ts";
 import { mapDocument, transformDocument } from "../transformations/transform-document.ts";
 import { contentTypeOf } from "../transformations/write-target.ts";
 import type { DeliveryEvent } from "./delivery-work.ts";
+import { formText } from "./form-text.ts";
 
 /**
  * The body of a delivery, or why there is none. `again`: it was not tried, as the pool is busy or the template rests or is
@@ -28,6 +29,8 @@ const NOT_TRIED: ReadonlySet<string> = new Set([
 
 /** A subscription of this content type gets X12 documents as they are. */
 const X12_TYPE = /^application\/edi-x12\b/i;
+/** A subscription of this content type gets the members of its payload as fields. */
+const FORM_TYPE = /^application\/x-www-form-urlencoded\b/i;
 
 /** What payloads need; made once in a process. */
 export interface PayloadDeps {
@@ -61,7 +64,11 @@ export function makePayload(
     if (typeof data?.x12 === "string")
       return { ok: true, body: Buffer.from(data.x12), contentType, isStandard: false };
   }
-  if (template === undefined) return { ok: true, body: standard, contentType, isStandard: true };
+  if (template === undefined) {
+    if (!FORM_TYPE.test(contentType)) return { ok: true, body: standard, contentType, isStandard: true };
+    const body = Buffer.from(formText(Buffer.from(standard).toString()));
+    return { ok: true, body, contentType, isStandard: false };
+  }
   return "expression" in template
     ? evaluate(deps, subscription, template, standard)
     : applyTemplate(deps, subscription, template, { event, standard });
@@ -83,6 +90,7 @@ async function evaluate(
 }
 
 function textOf(output: string, contentType: string): string {
+  if (FORM_TYPE.test(contentType)) return formText(output);
   if (/\bjson\b/i.test(contentType) || !output.startsWith('"')) return output;
   return JSON.parse(output) as string;
 }
@@ -113,9 +121,10 @@ async function applyTemplate(
   if (!outcome.ok) return failed(outcome);
   const { targetFormat, mappingRules } = template;
   const isOwn = targetFormat !== "JSON" && contentType === CONTENT_TYPE_DEFAULT;
+  const isForm = targetFormat === "JSON" && FORM_TYPE.test(contentType);
   return {
     ok: true,
-    body: outcome.bytes,
+    body: isForm ? Buffer.from(formText(Buffer.from(outcome.bytes).toString())) : outcome.bytes,
     contentType: isOwn ? contentTypeOf(targetFormat, mappingRules.target) : contentType,
     isStandard: false,
   };

@@ -141,10 +141,43 @@ export class OAuthTokens {
       repeatable: true,
     });
     if (result.kind !== "response") throw new Error(`No token: ${reasonOf(result)}`);
-    return new Response(result.body.byteLength === 0 ? null : (result.body as BodyInit), {
-      status: result.status,
-      headers: [...result.headers],
-    });
+    return conforming(result.status, result.body);
+  }
+}
+
+/**
+ * What a token endpoint answered, as the library wants it: servers leave out `token_type`, call JSON text/plain, or answer
+ * with a form, as before RFC 6749, and their tokens are none the worse.
+ *
+ * @throws Error that tells what is wrong with an answer that is neither tokens nor an OAuth error
+ */
+function conforming(status: number, body: Uint8Array): Response {
+  const text = new TextDecoder().decode(body);
+  const document = documentOf(text);
+  const error = document?.["error"];
+  // Free text may hold anything, the secret too: only what looks like a code of OAuth is told.
+  if (typeof error === "string" && /^[\w.-]{1,60}$/.test(error))
+    return Response.json({ error }, { status: status < 400 ? 400 : status });
+  if (status < 200 || status > 299) throw new Error(`The token endpoint answered ${status}`);
+  const token = document?.["access_token"];
+  if (typeof token !== "string" || token === "")
+    throw new Error(`The token endpoint answered ${status} without an access token`);
+  const seconds = Number(document?.["expires_in"] ?? 0);
+  return Response.json({
+    access_token: token,
+    token_type: document?.["token_type"] ?? "Bearer",
+    ...(seconds > 0 && Number.isFinite(seconds) ? { expires_in: seconds } : {}),
+  });
+}
+
+function documentOf(text: string): Record<string, unknown> | undefined {
+  try {
+    const document = JSON.parse(text) as unknown;
+    return typeof document === "object" && document !== null
+      ? (document as Record<string, unknown>)
+      : undefined;
+  } catch {
+    return /^[\w.-]+=/.test(text) ? Object.fromEntries(new URLSearchParams(text)) : undefined;
   }
 }
 

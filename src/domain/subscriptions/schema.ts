@@ -72,7 +72,9 @@ const settings = {
   contentType: Type.String({
     maxLength: 50,
     pattern: "^[A-Za-z0-9.+-]{1,40}/[A-Za-z0-9.+-]{1,45}(?:; ?charset=[Uu][Tt][Ff]-8)?$",
-    description: "Of the body that a template makes; the standard payload is JSON.",
+    description:
+      "Of the body. With application/x-www-form-urlencoded the members of the payload are fields, and objects and lists " +
+      "in them JSON; with any other type the standard payload is JSON.",
   }),
   headers: Type.Record(Type.String(), Type.String({ maxLength: 2000 }), {
     description:
