@@ -36,9 +36,10 @@ export async function makeFirstTenant(options: {
       COMMAND_TIMEOUT_MS,
     );
   } catch (error) {
-    // A database with a tenant of that name was there before this HUB_HOME.
+    // A database with a tenant of that name was there before this HUB_HOME, or the file was lost.
     const reason = error instanceof Error ? error.message.split("\n").slice(1).join("\n") : String(error);
-    return `No tenant was made: ${reason.trim()}`;
+    const advice = `For a key of one that is there: bun run hub keys create --tenant ${SLUG} --name <name> --role owner`;
+    return `No tenant was made: ${reason.trim()}\n${advice}`;
   }
   const answer = lines.find((line) => line.startsWith('{"tenant"'));
   if (answer === undefined) return `No tenant was made: ${lines.join("\n")}`;
