@@ -79,7 +79,7 @@ export class CanaryHub {
     this.#redis = await startTestRedis();
     const password = this.secret("password of Redis");
     const admin = connectRedis(this.#redis.url, "control", () => undefined);
-    await untilReady(admin, 5000);
+    await untilReady(admin, 30_000);
     await admin.call("ACL", "SETUSER", "hub", "on", `>${password}`, "~*", "&*", "+@all");
     admin.disconnect();
     this.#redisUrl = this.#redis.url.replace("://", `://hub:${password}@`);
@@ -195,7 +195,7 @@ export class CanaryHub {
       `create table planted as select '${secret}'::text as secret, convert_to('${secret}', 'UTF8') as bytes`,
     );
     const redis = connectRedis(this.#redisUrl, "control", () => undefined);
-    await untilReady(redis, 5000);
+    await untilReady(redis, 30_000);
     await redis.set("planted", Buffer.from(`user:${secret}`).toString("base64"));
     redis.disconnect();
   }

@@ -246,14 +246,16 @@ async function driveIntegrations(): Promise<void> {
 async function driveCrash(): Promise<void> {
   const secret = hub.secret("secret of an endpoint whose processes die");
   const endpoint = await makeEndpoint({ signatureScheme: "github", secretKey: secret });
-  const flood = (count: number): Promise<unknown>[] =>
-    Array.from({ length: count }, (_, n) => {
-      const body = JSON.stringify({ n, at: crypto.randomUUID() });
-      return send(endpoint, body, github(secret, body)).catch(() => undefined);
-    });
+  const flood = (deliver: (body: string) => Promise<unknown>): Promise<unknown>[] =>
+    Array.from({ length: 300 }, (_, n) => deliver(JSON.stringify({ n, at: crypto.randomUUID() })));
+  const deliverOnce = (body: string) => send(endpoint, body, github(secret, body)).catch(() => undefined);
   await hub.kill("worker");
-  await Promise.all(flood(300));
-  const cut = flood(300);
+  await Promise.all(
+    flood(async (body) => {
+      while ((await deliverOnce(body))?.status !== 200) await Bun.sleep(50);
+    }),
+  );
+  const cut = flood(deliverOnce);
   await hub.kill("edge");
   await Promise.all(cut);
   await Promise.all([hub.spawn("edge"), hub.spawn("worker")]);

@@ -65,7 +65,7 @@ async function arrival(path: string, place: number): Promise<Arrival> {
       found = arrivals.filter((one) => one.path === path)[place];
       if (found === undefined) throw new Error(`Nothing arrived at ${path} in place ${place}`);
     },
-    { everyMs: 20, timeoutMs: 30_000 },
+    { everyMs: 20, timeoutMs: 60_000 },
   );
   return found!;
 }
@@ -176,7 +176,7 @@ describe("a load tender by X12", () => {
             { kind: "ACKNOWLEDGMENT", setCodes: ["997"], status: "WRITTEN", interchangeControlNumber: 1 },
           ]);
         },
-        { everyMs: 50, timeoutMs: 30_000 },
+        { everyMs: 50, timeoutMs: 60_000 },
       );
     },
     TIMEOUT_MS,

@@ -56,7 +56,7 @@ async function call(
 }
 
 const until = (holds: () => void | Promise<void>): Promise<void> =>
-  retryUntil(() => Promise.resolve().then(holds), { everyMs: 20, timeoutMs: 30_000 });
+  retryUntil(() => Promise.resolve().then(holds), { everyMs: 20, timeoutMs: 60_000 });
 const arrivalsOf = (path: string, type: string): Record<string, unknown>[] =>
   arrivals
     .filter(({ headers }) => headers.get("x-path") === path)

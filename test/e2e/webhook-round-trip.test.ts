@@ -71,7 +71,7 @@ function receiptOf(eventId: string, status: string): Promise<Row> {
     if (!found) throw new Error(`No receipt ${eventId} ${status}: ${JSON.stringify(list.body)}`);
     return found;
   };
-  return retryUntil(attempt, { everyMs: 50, timeoutMs: 20_000 });
+  return retryUntil(attempt, { everyMs: 50, timeoutMs: 50_000 });
 }
 
 /** Entries of the service's stream, read as the service itself would: in its group, acknowledged and deleted. */
@@ -165,7 +165,7 @@ describe("a partner's webhook", () => {
       const metrics = await (await fetch(`${hub.baseUrl}/metrics`)).text();
       expect(metrics).toMatch(/hub_conservation_difference\{topic="inbound"\} 0\b/);
     };
-    await retryUntil(difference, { everyMs: 200, timeoutMs: 20_000 });
+    await retryUntil(difference, { everyMs: 200, timeoutMs: 50_000 });
   });
 
   test(
@@ -189,7 +189,7 @@ describe("a partner's webhook", () => {
           const processed = new Set(body.data.map(({ eventId }) => eventId));
           expect(answers.filter((_, index) => !processed.has(`kill_${index}`))).toEqual([]);
         },
-        { everyMs: 250, timeoutMs: 30_000 },
+        { everyMs: 250, timeoutMs: 90_000 },
       );
       const ids = new Set((await readService()).map(({ id }) => id));
       for (let more = await readService(); more.length > 0; more = await readService()) {

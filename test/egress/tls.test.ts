@@ -93,7 +93,7 @@ describe("Sender.send() over TLS", () => {
       code: "tls_failed",
       sent: false,
     });
-    expect(await post(sender, `https://127.0.0.1:${plain.port}/`, { timeoutMs: 300 })).toMatchObject({
+    expect(await post(sender, `https://127.0.0.1:${plain.port}/`, { timeoutMs: 1_000 })).toMatchObject({
       kind: "timeout",
       phase: "tls",
       sent: false,

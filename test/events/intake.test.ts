@@ -25,7 +25,7 @@ afterAll(async () => {
 });
 
 const until = (holds: () => Promise<void>): Promise<void> =>
-  retryUntil(holds, { everyMs: 20, timeoutMs: 20_000 });
+  retryUntil(holds, { everyMs: 20, timeoutMs: 50_000 });
 const put = (fields: Record<string, string>) =>
   hub.runtime.redis.xadd(EVENT_INTAKE_KEY, "*", ...Object.entries(fields).flat());
 const drained = () => until(async () => expect(await hub.runtime.redis.xlen(EVENT_INTAKE_KEY)).toBe(0));
@@ -136,7 +136,7 @@ describe("entries of events:in without a tenant", () => {
     const [newest] = await hub.runtime.redis.xrevrange(EVENT_INTAKE_DEAD_KEY, "+", "-", "COUNT", 1);
     const field = (name: string): string => newest![1][newest![1].indexOf(name) + 1]!;
     expect([field("orderingKey"), field("type"), field("data")]).toEqual(["k-39", "a.b", data(39)]);
-  }, 30_000);
+  }, 60_000);
 
   test("leave out data that no event may have, and say how much it was", async () => {
     await put({ tenantId: "nobody", type: "a.b", data: "x".repeat(3_000_000) });
@@ -212,5 +212,5 @@ describe("OutboxRelay", () => {
     expect(await run()).toBe(1);
     await own.shutdown.run();
     worker = await startEventsWorker(hub);
-  }, 30_000);
+  }, 60_000);
 });

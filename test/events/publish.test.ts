@@ -192,7 +192,7 @@ describe("POST /api/v1/events", () => {
         const answer = await publish(tenant, { events: [event({ orders: [{ number: 1 }] }), event(old)] });
         expect([answer.status, errorsOf(answer)]).toEqual([422, ["/events/1/data/orders/0/number"]]);
       },
-      { everyMs: 20, timeoutMs: 5000 },
+      { everyMs: 20, timeoutMs: 50_000 },
     );
     expect((await publish(tenant, event(old, { schemaVersion: 1 }))).status).toBe(202);
     const [entry] = (await streamed(hub.runtime, tenant.id)).slice(-1);

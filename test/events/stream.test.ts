@@ -108,7 +108,7 @@ async function storeLarge(tenant: TestTenant, count: number) {
 }
 
 const until = (holds: () => void): Promise<void> =>
-  retryUntil(() => Promise.resolve().then(holds), { everyMs: 10, timeoutMs: 15_000 });
+  retryUntil(() => Promise.resolve().then(holds), { everyMs: 10, timeoutMs: 50_000 });
 
 describe("GET /api/v1/events/stream", () => {
   test("tells a tenant's events as they are stored, and no other tenant's", async () => {

@@ -121,7 +121,7 @@ function restart(server: TestPostgresServer): Promise<void> {
 }
 
 /** Far longer than anything takes here; shorter than a test, so that the failure has a name. */
-const WAIT_MS = 40_000;
+const WAIT_MS = 80_000;
 
 /** Waits until the condition holds. @throws Error that names it when it does not come true */
 export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {

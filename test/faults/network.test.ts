@@ -9,7 +9,7 @@ import { WebhookSender } from "./webhook-sender.ts";
 // Serial: the tests disturb the network of the one hub, one after the other.
 
 const SETUP_TIMEOUT_MS = 90_000;
-const TEST_TIMEOUT_MS = 90_000;
+const TEST_TIMEOUT_MS = 120_000;
 const CONNECTIONS = 32;
 const WEBHOOKS = 300;
 

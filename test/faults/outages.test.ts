@@ -10,7 +10,7 @@ import { eventBody, sendWebhook, type SenderAnswer, type SenderEndpoint } from "
 // Serial: the tests break what they share, one after the other.
 
 const SETUP_TIMEOUT_MS = 90_000;
-const TEST_TIMEOUT_MS = 90_000;
+const TEST_TIMEOUT_MS = 120_000;
 
 /** Above the size that goes through Postgres (`LARGE_BODY_BYTES`). */
 const LARGE_PADDING_BYTES = 100_000;

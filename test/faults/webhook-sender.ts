@@ -27,7 +27,7 @@ const ANSWER_TIMEOUT_MS = 10_000;
 const RETRY_AFTER_MS = 50;
 
 /** A hub that was killed and started again takes webhooks long before; a sender gives up at last. */
-const GIVE_UP_AFTER_MS = 30_000;
+const GIVE_UP_AFTER_MS = 90_000;
 
 /** The body that the target finds the event's id in. */
 export function eventBody(eventId: string, paddingBytes = 600): string {

@@ -111,7 +111,7 @@ describe("storeTokens()", () => {
 
 /** Changes arrive by pub/sub. */
 async function until(isSo: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + 50_000;
   while (!(await isSo())) {
     if (Date.now() > deadline) throw new Error("Waited too long for the change");
     // oxlint-disable-next-line no-await-in-loop -- asked again and again

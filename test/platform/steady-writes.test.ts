@@ -90,7 +90,7 @@ describe("writeSteadily()", () => {
     const second = await service.start(() => undefined);
     try {
       const count = () => sql`select count(*)::int as count from kept`;
-      const [row] = await retryUntil(count, { everyMs: 50, timeoutMs: 10_000 });
+      const [row] = await retryUntil(count, { everyMs: 50, timeoutMs: 50_000 });
       expect(row!["count"]).toBe(50_000);
     } finally {
       await sql.end();

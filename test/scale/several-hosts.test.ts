@@ -98,7 +98,7 @@ test(
       const summed = async (): Promise<void> => {
         expect(await sumOfCounter("hub_accept_total", baseUrl)).toBe(answered);
       };
-      await retryUntil(summed, { everyMs: 200, timeoutMs: 20_000 });
+      await retryUntil(summed, { everyMs: 200, timeoutMs: 80_000 });
     }
   },
   TIMEOUT_MS,

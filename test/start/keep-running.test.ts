@@ -22,7 +22,7 @@ function sleeper(name: string): { service: Service; broken: string } {
     child: { name, argv: ["/bin/sh", "-c", script], env: { PATH: "/usr/bin:/bin" } },
     stopSignal: "SIGTERM",
     stopTimeoutMs: 5_000,
-    readyTimeoutMs: 10_000,
+    readyTimeoutMs: 50_000,
     readyLine: READY_LINE,
     probe: async () => undefined,
   });
@@ -51,7 +51,7 @@ test("replace() ends the first process once the second is ready, and keeps the s
   expect(hooks.pids.length).toBe(2);
   expect(await Promise.all(hooks.pids.map(isAlive))).toEqual([false, true]);
   process.kill(hooks.pids[1]!, "SIGKILL");
-  await retryUntil(async () => expect(hooks.pids.length).toBe(3), { everyMs: 20, timeoutMs: 10_000 });
+  await retryUntil(async () => expect(hooks.pids.length).toBe(3), { everyMs: 20, timeoutMs: 50_000 });
   await kept.stop();
   expect(await isAlive(hooks.pids[2]!)).toBe(false);
 });

@@ -33,7 +33,7 @@ function allGone(): Promise<void> {
     const left = await processesOf(home);
     if (left.length > 0) throw new Error(`Still running: ${left.join(", ")}`);
   };
-  return retryUntil(attempt, { everyMs: 50, timeoutMs: 10_000 });
+  return retryUntil(attempt, { everyMs: 50, timeoutMs: 60_000 });
 }
 
 describe("start", () => {
@@ -109,7 +109,7 @@ describe("start", () => {
         if (pids.length !== 4) throw new Error(`Not four children but ${pids.length}: ${hub.terminal()}`);
         return pids;
       };
-      const children = await retryUntil(allFour, { everyMs: 100, timeoutMs: 20_000 });
+      const children = await retryUntil(allFour, { everyMs: 100, timeoutMs: 60_000 });
       for (const pid of children) process.kill(pid, "SIGKILL");
       const check = async (): Promise<void> => {
         expect((await allFour()).some((pid) => children.includes(pid))).toBe(false);

@@ -75,9 +75,9 @@ async function startConsumer(
 
 function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
   const attempt = async (): Promise<void> => {
-    if (!(await holds())) throw new Error(`Not within 20 s: ${what}`);
+    if (!(await holds())) throw new Error(`Not within 50 s: ${what}`);
   };
-  return retryUntil(attempt, { everyMs: 20, timeoutMs: 20_000 });
+  return retryUntil(attempt, { everyMs: 20, timeoutMs: 50_000 });
 }
 
 /** Acknowledges what was read, and gives its place free. */

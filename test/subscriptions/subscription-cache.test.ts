@@ -32,7 +32,7 @@ const make = (tenant: TestTenant, more: Partial<CreateSubscriptionInput> = {}) =
 const matching = async (tenant: TestTenant, type: string, data: unknown = {}): Promise<string[]> =>
   (await cache.matching(tenant.id, { id: "e", type, data: () => data })).map(({ id }) => id).toSorted();
 const until = (holds: () => Promise<void>): Promise<void> =>
-  retryUntil(holds, { everyMs: 20, timeoutMs: 10_000 });
+  retryUntil(holds, { everyMs: 20, timeoutMs: 50_000 });
 
 describe("SubscriptionCache.matching()", () => {
   test("finds by exact type, by beginning and by *, each once, of this tenant only", async () => {

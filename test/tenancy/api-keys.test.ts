@@ -122,8 +122,7 @@ describe("authenticate()", () => {
       (await hub.runtime.sqlSystem`select last_used_at from api_keys where tenant_id = ${tenant.id}`)[0]![
         "last_used_at"
       ];
-    for (let tries = 0; (await used()) === null && tries < 100; tries++) await Bun.sleep(10);
-    expect(await used()).not.toBeNull();
+    while ((await used()) === null) await Bun.sleep(10);
   });
 });
 
@@ -142,8 +141,7 @@ describe("revokeApiKey()", () => {
     expect(await ask()).toBe(200);
     expect((await hub.call("GET", KEYS, { key })).status).toBe(200);
     expect((await hub.call("DELETE", `${KEYS}/${id}`, { key: tenant.apiKey })).status).toBe(204);
-    for (let tries = 0; (await ask()) !== 401 && tries < 200; tries++) await Bun.sleep(10);
-    expect(await ask()).toBe(401);
+    while ((await ask()) !== 401) await Bun.sleep(10);
     expect((await hub.call("GET", KEYS, { key })).status).toBe(401);
     await runtime.shutdown.run();
   });

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { afterAll, describe, expect, test } from "bun:test";
 import pino from "pino";
 import { documentThreadsOf, ThreadFailure } from "../../src/domain/transformations/document-threads.ts";
@@ -41,6 +42,14 @@ const document = (count: number): Uint8Array =>
 const transform = (bytes: Uint8Array, deadlineMs: number, key = "a", used = COPY) =>
   threads.run("transform", { recipe: used, source: { bytes }, context: {} }, { key, deadlineMs });
 
+/** Processor time of the thread that runs the event loop: what the machine gives to others does not count. */
+function mainThreadMs(): number {
+  const stat = readFileSync(`/proc/self/task/${process.pid}/stat`, "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  // proc_pid_stat(5): utime and stime, in hundredths of a second.
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
 describe("documentThreadsOf()", () => {
   test("ends a document that overruns its deadline with its thread, and serves the others on", async () => {
     const slow = transform(document(40_000), 1).then(
@@ -77,9 +86,9 @@ describe("documentThreadsOf()", () => {
     const row = "L-1234567,Reno,NV,42000,2026-03-02T14:05:00Z,some text that fills the row up\r\n";
     const bytes = Buffer.from(`id,city,state,weight,at,note\r\n${row.repeat(130_000)}`);
     let longestMs = 0;
-    let lastMs = performance.now();
+    let lastMs = mainThreadMs();
     const watch = setInterval(() => {
-      const nowMs = performance.now();
+      const nowMs = mainThreadMs();
       longestMs = Math.max(longestMs, nowMs - lastMs);
       lastMs = nowMs;
     }, 5);

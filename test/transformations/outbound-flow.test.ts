@@ -118,7 +118,10 @@ describe("a subscription that names a template", () => {
     await resumeTransformation(fixture.ctx, { id });
     await until("it is delivered", () => receiver.requests.length === 1, 45_000);
     await updateTransformation(fixture.ctx, { id, changes: { isActive: false } });
-    await Bun.sleep(200);
+    // A worker that begins now has heard of it.
+    await worker.stop();
+    worker = await startWorker(fixture);
+    await followSubscriptions(worker.runtime);
     await fixture.publish([{ type, data: { id: "L-2" } }]);
     await Bun.sleep(1_500);
     expect(receiver.requests).toHaveLength(1);
