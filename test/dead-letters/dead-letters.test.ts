@@ -6,9 +6,11 @@ import { mendDeadLetter } from "../../src/domain/dead-letters/mend-dead-letter.t
 import { replayDeadLetter } from "../../src/domain/dead-letters/replay-dead-letter.ts";
 import { replayDeadLetters } from "../../src/domain/dead-letters/replay-dead-letters.ts";
 import { checkConservation } from "../../src/domain/inbound/check-conservation.ts";
+import { BODY_BYTES_MAX } from "../../src/domain/inbound/endpoint-schema.ts";
 import { getReceipt } from "../../src/domain/inbound/get-receipt.ts";
 import { loadReceipts } from "../../src/domain/inbound/load-receipt.ts";
 import { replayReceipt } from "../../src/domain/inbound/replay-receipt.ts";
+import { createApiKey } from "../../src/domain/tenancy/create-api-key.ts";
 import { newId, timeOfId } from "../../src/platform/uuid.ts";
 import { type EdgeFixture, makeEndpoint, startEdge } from "../inbound/edge-fixture.ts";
 
@@ -82,6 +84,20 @@ describe("mendDeadLetter()", () => {
     expect([shown.mendedBody, shown.mendedBodyEncoding]).toEqual([bytes.toString("base64"), "base64"]);
     const faulty = mendDeadLetter(edge.ctx, { id, mended: { body: "%%", bodyEncoding: "base64" } });
     await expect(faulty).rejects.toMatchObject({ code: "invalid_input" });
+  });
+
+  test("takes every body that an endpoint takes, and no larger one", async () => {
+    const { id } = await newDead();
+    const { key } = await createApiKey(edge.ctx, { name: "mending", scopes: ["webhooks:write"] });
+    const answer = await fetch(`${edge.baseUrl}/api/v1/dead-letters/${id}`, {
+      method: "PUT",
+      headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+      body: JSON.stringify({ body: MENDED.padEnd(2 ** 21) }),
+    });
+    expect(answer.status).toBe(200);
+    expect((await getDeadLetter(edge.ctx, { id })).mendedBody).toBe(MENDED.padEnd(2 ** 21));
+    const larger = mendDeadLetter(edge.ctx, { id, mended: { body: "x".repeat(BODY_BYTES_MAX + 1) } });
+    await expect(larger).rejects.toMatchObject({ code: "invalid_input" });
   });
 
   test("takes a mended body back, and refuses to change what was replayed", async () => {

@@ -1,6 +1,7 @@
 import { emitAudit } from "../audit/emit-audit.ts";
 import { type Context, requireScope, withTenant } from "../context.ts";
 import { HubError, invalidInput, notFound } from "../errors.ts";
+import { BODY_BYTES_MAX } from "../inbound/endpoint-schema.ts";
 import { presentDeadLetter } from "./present-dead-letter.ts";
 import type { DeadLetter, MendDeadLetterInput } from "./schema.ts";
 import { getDeadLetterRow, saveMendedBody } from "./store.ts";
@@ -9,7 +10,7 @@ import { getDeadLetterRow, saveMendedBody } from "./store.ts";
  * Puts a mended body beside the original of an open dead letter; a replay processes it in place of the original.
  *
  * @throws HubError 403 `forbidden`; 404 `not_found`; 409 `conflict` when it was replayed; 422 `invalid_input` for text
- * that is no base64 or cannot be written as UTF-8
+ * that is no base64 or cannot be written as UTF-8, and for more than an endpoint takes
  */
 export async function mendDeadLetter(
   ctx: Context,
@@ -35,14 +36,12 @@ export async function mendDeadLetter(
   });
 }
 
-const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
-
 function readBody(text: string, encoding: "utf8" | "base64"): Uint8Array {
-  if (encoding === "base64") {
-    if (!BASE64.test(text)) throw invalidInput([{ path: "/body", message: "must be base64 with padding" }]);
-    return Buffer.from(text, "base64");
-  }
-  if (!text.isWellFormed())
-    throw invalidInput([{ path: "/body", message: "must not contain half a character" }]);
-  return Buffer.from(text);
+  const refused = (message: string) => invalidInput([{ path: "/body", message }]);
+  const bytes = Buffer.from(text, encoding);
+  if (encoding === "base64" && bytes.toString("base64") !== text)
+    throw refused("must be base64 with padding");
+  if (encoding === "utf8" && !text.isWellFormed()) throw refused("must not contain half a character");
+  if (bytes.byteLength > BODY_BYTES_MAX) throw refused(`must have at most ${BODY_BYTES_MAX} bytes`);
+  return bytes;
 }

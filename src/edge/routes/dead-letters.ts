@@ -14,6 +14,7 @@ import {
   MendDeadLetterInput,
   ReplayedDeadLetters,
 } from "../../domain/dead-letters/schema.ts";
+import { BODY_BYTES_MAX } from "../../domain/inbound/endpoint-schema.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import { authenticated } from "../plugins/auth.ts";
 import { problems } from "../problems.ts";
@@ -21,10 +22,13 @@ import { idParams, listOf, listQuery } from "./list-query.ts";
 
 const tags = ["Dead letters"];
 
+/** Every body that an endpoint takes can be mended: 25 MiB in base64, and what stands around it. */
+const MENDING_BYTES_MAX = Math.ceil(BODY_BYTES_MAX / 3) * 4 + 4096;
+
 /** `/api/v1/dead-letters`: what could not be processed and waits for a person. */
 export const deadLetterRoutes = (runtime: Runtime) =>
   new Elysia({ name: "dead-letter-routes", prefix: "/api/v1/dead-letters", normalize: false })
-    .use(authenticated(runtime))
+    .use(authenticated(runtime, { bodyBytesMax: MENDING_BYTES_MAX }))
     .get("/", ({ ctx, query }) => listDeadLetters(ctx, query), {
       query: listQuery({ ...DeadLetterFilter.properties, status: t.Optional(DeadLetterStatus) }),
       response: { 200: listOf(DeadLetter), ...problems() },
