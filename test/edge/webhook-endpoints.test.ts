@@ -189,6 +189,21 @@ describe("PUT /api/v1/webhooks/endpoints/:id", () => {
     expect((await change(shared.json["id"], { signatureScheme: "ed25519" })).status).toBe(422);
   });
 
+  test("makes no shared secret of a public key by way of the scheme none", async () => {
+    const { json } = await create({
+      handlerType: "CUSTOM",
+      signatureScheme: "discord",
+      secretKey: "ab".repeat(32),
+      ipWhitelist: ["192.0.2.1"],
+    });
+    expect((await change(json["id"], { signatureScheme: "none" })).status).toBe(200);
+    const changed = await change(json["id"], { signatureScheme: "github" });
+    expect([changed.status, changed.json["errors"]]).toEqual([
+      422,
+      [{ path: "/secretKey", message: "is needed: the scheme none has no secret" }],
+    ]);
+  });
+
   test("ends earlier public keys when a scheme with a shared secret takes over", async () => {
     const key = (byte: number): string => Buffer.alloc(32, byte).toString("hex");
     const { json } = await create({ handlerType: "CUSTOM", signatureScheme: "discord", secretKey: key(1) });

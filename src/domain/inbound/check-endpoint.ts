@@ -131,8 +131,11 @@ async function storedSecretFaults(
     rowId: stored.row.id,
     column: "secret_key",
   };
-  const secret = await openSecret(ctx.runtime, stored.tx, place, stored.row.secretKey);
   const former = ruleOf(findScheme(stored.row.signatureScheme)!, stored.row);
+  // What is stored may be from a scheme before it, whose secret others know.
+  if (former.kind === "none" && rule.kind !== "none")
+    return [{ path: "/secretKey", message: "is needed: the scheme none has no secret" }];
+  const secret = await openSecret(ctx.runtime, stored.tx, place, stored.row.secretKey);
   if (isKnownToOthers(former, secret) !== isKnownToOthers(rule, secret)) {
     const message = isKnownToOthers(former, secret)
       ? "is needed: others know the stored one, which is a public key or a name"

@@ -69,14 +69,16 @@ export function isKnownToOthers(rule: Rule, secret: string): boolean {
 
 /** Whether secrets that verified under `former` keep their meaning under `next`, or were never known to others. */
 export function keepsEarlierSecrets(former: Rule, next: Rule): boolean {
-  if (former.kind === "none" || next.kind === "none") return true;
+  if (former.kind === "none") return true;
   const mayBeKnown =
     former.kind === "certificate" ||
     (former.kind === "token" && former.isPublic === true) ||
     former.secret.keys.some(isPublicKey);
   return (
     !mayBeKnown ||
-    (former.kind === next.kind && JSON.stringify(former.secret) === JSON.stringify(next.secret))
+    (next.kind !== "none" &&
+      former.kind === next.kind &&
+      JSON.stringify(former.secret) === JSON.stringify(next.secret))
   );
 }
 
