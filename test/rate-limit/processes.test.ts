@@ -13,6 +13,8 @@ import { startCaller } from "./several-callers.ts";
 import { checkFairness, checkPriorities, checkQuotas } from "./several-processes.ts";
 
 const TIMEOUT_MS = 90_000;
+/** What goes in a second; the long test, which is alone on its machine, allows none. */
+const STRAY_MAX = 10;
 
 let fixture: AdmissionFixture;
 beforeAll(async () => {
@@ -74,13 +76,13 @@ test(
 
 test(
   "80 calls at once from four processes go by priority, and none is lost",
-  () => checkPriorities(fixture.redis.url, 80),
+  () => checkPriorities(fixture.redis.url, 80, STRAY_MAX),
   TIMEOUT_MS,
 );
 
 test(
   "two tenants of a shared quota take turns over four processes",
-  () => checkFairness(fixture.redis.url, 10),
+  () => checkFairness(fixture.redis.url, 10, STRAY_MAX),
   TIMEOUT_MS,
 );
 

@@ -97,8 +97,11 @@ async function runTogether(
 /**
  * Many calls at once from four processes with three priorities of one tenant, on 10 a second: never above, none lost,
  * high before normal before low among those that wait, and low not left out.
+ *
+ * @param strayMax calls that may go before their turn: a place that its process does not ask for in time, because it got
+ *   no processor for 100 ms, is the next one's
  */
-export async function checkPriorities(redisUrl: string, count: number): Promise<void> {
+export async function checkPriorities(redisUrl: string, count: number, strayMax = 0): Promise<void> {
   const base = callOf({ queueTimeoutMs: 120_000, deadlineMs: 120_000 });
   const priorities: Priority[] = ["low", "normal", "high"];
   const parts = Array.from({ length: PROCESSES }, () => ({
@@ -129,16 +132,20 @@ export async function checkPriorities(redisUrl: string, count: number): Promise<
   expect(highs.length).toBeGreaterThan(0);
   // Before the last high one only high ones go, and a low one in every twenty.
   const before = queued.slice(0, last("high"));
-  expect(before.filter(({ priority }) => priority === "normal")).toEqual([]);
+  expect(before.filter(({ priority }) => priority === "normal").length).toBeLessThanOrEqual(strayMax);
   expect(before.filter(({ priority }) => priority === "low").length).toBeLessThanOrEqual(
-    Math.ceil(before.length / 20) + 1,
+    Math.ceil(before.length / 20) + 1 + strayMax,
   );
   const lows = queued.slice(0, last("normal")).filter(({ priority }) => priority === "low").length;
   if (first("normal") >= 0 && last("normal") >= 40) expect(lows).toBeGreaterThan(0);
 }
 
-/** Two tenants of a shared quota, one with ten times as many calls: while both wait they get the same. */
-export async function checkFairness(redisUrl: string, each: number): Promise<void> {
+/**
+ * Two tenants of a shared quota, one with ten times as many calls: while both wait they get the same.
+ *
+ * @param strayMax see `checkPriorities`
+ */
+export async function checkFairness(redisUrl: string, each: number, strayMax = 0): Promise<void> {
   const providerId = crypto.randomUUID();
   const quotas = [quotaOf({ scope: "provider" })];
   const shared = { providerId, quotas, queueTimeoutMs: 60_000, deadlineMs: 60_000 };
@@ -164,6 +171,6 @@ export async function checkFairness(redisUrl: string, each: number): Promise<voi
   const lastCalm = sorted.findLastIndex(isCalm);
   const floodBefore = sorted.slice(0, lastCalm).filter((report) => !isCalm(report)).length;
   // They take turns, to within one unit of each, from the second ten on at the latest.
-  expect(floodBefore).toBeLessThanOrEqual(each + 12);
+  expect(floodBefore).toBeLessThanOrEqual(each + 12 + strayMax);
   expect(sorted.length).toBe(each * 7);
 }

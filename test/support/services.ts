@@ -99,12 +99,10 @@ export async function startTestRedis(
 ): Promise<TestRedis> {
   const isCluster = options.cluster ?? process.env["TEST_REDIS"] === "cluster";
   const dir = await makeTestFolder("hub-test-redis-");
-  const ports = Array.from({ length: isCluster ? CLUSTER_MASTERS : 1 }, () => freePort());
-  const services = await Promise.all(
-    ports.map((port) => serverOf({ dir, port, isCluster, more: options.more ?? [] })),
-  );
+  const first = await startOnFreePorts({ dir, isCluster, more: options.more ?? [] });
+  const { ports, services } = first;
+  let { running } = first;
   const start = () => Promise.all(services.map((service) => service.start(() => undefined)));
-  let running: RunningService[] = await start();
   if (isCluster) await formCluster(ports);
   const kill = async (): Promise<void> => {
     for (const server of running) server.kill("SIGKILL");
@@ -127,6 +125,26 @@ export async function startTestRedis(
       await rm(dir, { recursive: true, force: true });
     },
   };
+}
+
+/** Another test process may take a port between its choice and its use. */
+const START_ATTEMPTS_MAX = 3;
+
+async function startOnFreePorts(options: {
+  dir: string;
+  isCluster: boolean;
+  more: readonly string[];
+}): Promise<{ ports: number[]; services: Service[]; running: RunningService[] }> {
+  for (let attempt = 1; ; attempt++) {
+    const ports = Array.from({ length: options.isCluster ? CLUSTER_MASTERS : 1 }, () => freePort());
+    const services = await Promise.all(ports.map((port) => serverOf({ ...options, port })));
+    const starts = await Promise.allSettled(services.map((service) => service.start(() => undefined)));
+    const running = starts.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
+    if (running.length === starts.length) return { ports, services, running };
+    for (const server of running) server.kill("SIGKILL");
+    const failed = starts.find((outcome) => outcome.status === "rejected");
+    if (attempt === START_ATTEMPTS_MAX) throw failed!.reason;
+  }
 }
 
 /** One server of a test's Redis, with the hub's own settings; `more` comes last and wins. */
