@@ -159,6 +159,34 @@ describe("system templates", () => {
     expect(Date.parse(back["eventTime"] as string)).toBe(Date.parse(STATUS.eventTime));
   });
 
+  test("load-status-to-x12-214 and back: qualifiers that a type does not tell, and coordinates without a city", async () => {
+    const data = {
+      ...STATUS,
+      stop: undefined,
+      referenceNumbers: [
+        { type: "BOL", value: "88756818" },
+        { type: "BOL", code: "MB", value: "99" },
+        { type: "OTHER", code: "ZH", value: "X-1" },
+        { type: "OTHER", code: "not of X12", value: "X-2" },
+      ],
+      location: { latitude: -33.45694, longitude: -70.999999 },
+    };
+    const x12 = await transform("load-status-to-x12-214", data);
+    expect(parseX12Document(Buffer.from(x12)).document.accepted).toBe(true);
+    for (const segment of ["L11*88756818*BM~", "L11*99*MB~", "L11*X-1*ZH~", "L11*X-2*ZZ~"])
+      expect(x12).toContain(segment);
+    expect(x12).toContain("MS1****0710000*0332725*W*S~");
+    const back = await json("x12-214-to-load-status", x12);
+    expect(validateModel("LOAD_STATUS", back)).toEqual({ ok: true });
+    expect((back["referenceNumbers"] as object[]).slice(-4)).toEqual([
+      { type: "BOL", value: "88756818" },
+      { type: "BOL", code: "MB", value: "99" },
+      { type: "OTHER", code: "ZH", value: "X-1" },
+      { type: "OTHER", value: "X-2" },
+    ]);
+    expect(back["location"]).toEqual({ latitude: -33.456944, longitude: -71 });
+  });
+
   test("load-status-to-x12-214 refuses a status that a 214 has no code for", async () => {
     expect(transform("load-status-to-x12-214", { ...STATUS, status: "BOOKED" })).rejects.toThrow("BOOKED");
   });

@@ -3,10 +3,11 @@ import * as fc from "fast-check";
 import { compilePipeline } from "../../src/domain/transformations/document-pipeline.ts";
 import { recipeOf } from "../../src/domain/transformations/load-template.ts";
 import { checkElements } from "../../src/platform/x12/check-elements.ts";
+import { characterCodes } from "../../src/platform/x12/decode-text.ts";
 import type { X12Fault } from "../../src/platform/x12/model.ts";
 import { formatFaults, parseX12Document } from "../../src/platform/x12/parse-x12-document.ts";
-import { cleanReading, readClean } from "../../src/platform/x12/read-clean.ts";
-import { type ReadableSegment, SegmentWriter, toReadable } from "../../src/platform/x12/readable.ts";
+import { assembleSegment, cleanReading, readClean } from "../../src/platform/x12/read-clean.ts";
+import { SegmentWriter, toReadable } from "../../src/platform/x12/readable.ts";
 import { parseInterchanges } from "../../src/platform/x12/parse-interchanges.ts";
 import { placeOfPointer } from "../../src/platform/x12/place-of-pointer.ts";
 import { resolveSettings } from "../../src/platform/x12/settings.ts";
@@ -64,12 +65,14 @@ describe("readClean()", () => {
           };
           const sink = { settings: resolveSettings(), byteOffset: (offset: number) => offset, faultCount: 0 };
           checkElements({ sink, faults, segment, detail: {}, separators: SEPARATORS }, rule);
-          const json: ReadableSegment = {};
-          const sure = readClean(cleanReading(text, SEPARATORS), segment, rule, json);
-          expect(readClean(cleanReading(text, SEPARATORS), segment, rule, null)).toBe(sure);
+          const read: (string | undefined)[] = [];
+          const reading = cleanReading({ text, codes: characterCodes(text) }, SEPARATORS);
+          const sure = readClean(reading, segment, rule, read);
+          expect(readClean(reading, segment, rule, null)).toBe(sure);
           if (sure) {
             expect(faults).toEqual([]);
             const exact = new SegmentWriter(SEPARATORS, "005010", null).named(segment);
+            const json = assembleSegment(rule, read);
             expect(Object.entries(json)).toEqual(Object.entries(exact));
           }
           if (faults.length === 0) clean += 1;

@@ -4,7 +4,7 @@ import { type FaultSink, recordFault } from "./fault-recorder.ts";
 import { buildHierarchy } from "./hierarchy.ts";
 import type { X12Document, X12Fault, X12Set } from "./model.ts";
 import { judge } from "./parse-interchanges.ts";
-import { cleanReading, readClean } from "./read-clean.ts";
+import { assembleSegment, cleanReading, readClean } from "./read-clean.ts";
 import type { ReadableSegment } from "./readable.ts";
 import { segmentsOf } from "./tables/segments.ts";
 
@@ -29,15 +29,15 @@ export function checkSet(
     recordFault(sink, faults, "set_unknown", set.segments[0]!, { place: set.place, position: 1, element: 1 });
   } else {
     const rules = segmentsOf(set.version);
-    const reading = cleanReading(set.document.text, set.separators);
+    const reading = cleanReading(set.document, set.separators);
     // ST and SE are the envelope's matter.
     for (let index = 1; index < set.segments.length; index += 1) {
       const segment = set.segments[index]!;
       const rule = rules.get(segment.id);
       if (rule === undefined || segment.id === "ST" || segment.id === "SE") continue;
-      const json: ReadableSegment | null = readable === null ? null : {};
-      if (readClean(reading, segment, rule, json)) {
-        if (readable !== null && json !== null) readable[index] = json;
+      const values: (string | undefined)[] | null = readable === null ? null : [];
+      if (readClean(reading, segment, rule, values)) {
+        if (readable !== null && values !== null) readable[index] = assembleSegment(rule, values);
         continue;
       }
       const loop = loopOf[index] === "" ? null : loopOf[index]!;

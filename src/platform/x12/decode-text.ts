@@ -5,6 +5,7 @@ import type { X12Settings } from "./settings.ts";
 /** A document's bytes as text, and the way back from an offset in it to a byte. */
 export interface DecodedText {
   text: string;
+  codes: X12Document["codes"];
   encoding: X12Document["encoding"];
   lineBreaks: X12Document["lineBreaks"];
   byteOffset: (offset: number) => number;
@@ -22,9 +23,26 @@ export function decodeText(bytes: Uint8Array, settings: X12Settings): DecodedTex
   if (encoding === null) return null;
   const original = buffer.toString(encoding === "utf-8" ? "utf8" : "latin1");
   const byteOf = encoding === "utf-8" ? utf8Offsets(original) : (offset: number) => offset;
-  if (settings.lineBreaks === "keep") return { text: original, encoding, lineBreaks: [], byteOffset: byteOf };
+  if (settings.lineBreaks === "keep") {
+    const codes =
+      encoding === "utf-8"
+        ? characterCodes(original)
+        : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    return { text: original, codes, encoding, lineBreaks: [], byteOffset: byteOf };
+  }
   const { text, lineBreaks, originalOffset } = removeLineBreaks(original);
-  return { text, encoding, lineBreaks, byteOffset: (offset) => byteOf(originalOffset(offset)) };
+  const codes = characterCodes(text);
+  return { text, codes, encoding, lineBreaks, byteOffset: (offset) => byteOf(originalOffset(offset)) };
+}
+
+/** The code of each UTF-16 unit, 255 for those that are not ASCII: read by number in half the time of a text. */
+export function characterCodes(text: string): Uint8Array {
+  const codes = new Uint8Array(text.length);
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    codes[at] = code < 128 ? code : 255;
+  }
+  return codes;
 }
 
 /** The bytes of text in the encoding that it came in. */

@@ -166,7 +166,7 @@ const kinds = {
   segment_empty: { refused: "strict", message: "A segment is empty", segmentCode: "1" },
   segment_id_invalid: {
     refused: "strict",
-    message: "A segment id is not two or three letters and digits",
+    message: "A segment id must be two or three capital letters and digits",
     segmentCode: "1",
   },
   segment_too_long: { refused: "always", message: "The segment is longer than the limit", segmentCode: "8" },

@@ -116,6 +116,8 @@ export interface X12Interchange {
 export interface X12Document {
   /** The text that was read: without line breaks where the settings take them out. */
   text: string;
+  /** The code of each UTF-16 unit of `text` that is ASCII; 128 or more for every other one. */
+  codes: Uint8Array;
   encoding: "ascii" | "utf-8" | "latin1";
   /** Offsets in the original text of the line breaks that were taken out, with what stood there. */
   lineBreaks: readonly { offset: number; text: string }[];

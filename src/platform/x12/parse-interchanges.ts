@@ -23,6 +23,7 @@ export function parseInterchanges(bytes: Uint8Array, input: X12SettingsInput = {
   const decoded = tooLarge ? null : decodeText(bytes, settings);
   const document: X12Document = {
     text: "",
+    codes: new Uint8Array(),
     encoding: "ascii",
     lineBreaks: [],
     byteOffset: (offset) => offset,

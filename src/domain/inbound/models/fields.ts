@@ -70,6 +70,12 @@ export const Reference = Type.Object(
         "BOL bill of lading, PRO carrier's freight bill number, PO purchase order, SO sales order, CUSTOMER shipper's load number, CONTAINER, SEAL, OTHER (EDI X12 element 128: BM, CN, PO, SO, CR, OC, SN)",
     }),
     value: Identifier("The number itself"),
+    code: Type.Optional(
+      Type.String({
+        maxLength: 20,
+        description: "Its qualifier in X12 (element 128) where `type` does not say all of it: MB, SI, ZH",
+      }),
+    ),
   },
   { description: "A number under which somebody else knows the load" },
 );

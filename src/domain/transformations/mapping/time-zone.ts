@@ -24,7 +24,8 @@ const FIXED = /^(?:UTC|GMT|Z)?(?:([+-])(\d{2}):?(\d{2}))?$/;
 
 /** A zone by its IANA name (`America/Chicago`) or a fixed offset (`UTC`, `+05:30`); undefined where there is none. */
 export function findTimeZone(name: string): TimeZone | undefined {
-  if (zones.has(name)) return zones.get(name);
+  const known = zones.get(name);
+  if (known !== undefined || zones.has(name)) return known;
   const zone = makeZone(name);
   if (zones.size < ZONES_MAX) zones.set(name, zone);
   return zone;

@@ -81,12 +81,17 @@ function compileSingles(steps: readonly PathStep[]): Getter {
     );
     return (value) => getters.reduce((at, getter) => getter(at), value);
   }
+  if (steps.length === 0) return (value) => value;
   const keys = steps.map((step) => (step.kind === "name" ? step.name : (step as { index: number }).index));
   const [first, second] = keys;
   // The most frequent ones, without a loop.
   if (keys.length === 1 && typeof first === "string") return (value) => member(value, first);
   if (keys.length === 2 && typeof first === "string" && typeof second === "string")
     return (value) => member(member(value, first), second);
+  if (typeof first === "string" && typeof second === "number") {
+    const rest = compileSingles(steps.slice(2));
+    return (value) => rest(elementAt(member(value, first), second));
+  }
   return (value) => {
     let at = value;
     for (let index = 0; index < keys.length; index++) {
@@ -173,7 +178,12 @@ function compileMany(steps: readonly PathStep[]): Walk {
 function compileBeginning(step: PathStep): (value: unknown) => readonly unknown[] {
   if (step.kind !== "where") return toList;
   const matches = compileTest(step);
-  return (value) => toList(value).filter(matches);
+  return (value) => {
+    const list = toList(value);
+    const found: unknown[] = [];
+    for (let index = 0; index < list.length; index++) if (matches(list[index])) found.push(list[index]);
+    return found;
+  };
 }
 
 const isManyStep = (step: PathStep | undefined): boolean => step?.kind === "every" || step?.kind === "where";
@@ -211,10 +221,9 @@ const present = (value: unknown): unknown[] => (value === undefined ? [] : [valu
 
 function compileTest(step: PathStep & { kind: "where" }): (value: unknown) => boolean {
   const { test, value: wanted, names } = step;
-  const getters = names.map(memberGetter);
+  const get = compileSingles(names.map((name) => ({ kind: "name", name })));
   return (value) => {
-    let at = value;
-    for (const getter of getters) at = getter(at);
+    const at = get(value);
     if (test === "exists") return at !== undefined && at !== null && at !== "";
     const isEqual = at === wanted || (at !== undefined && at !== null && textOf(at) === wanted);
     return isEqual === (test === "equals");

@@ -23,7 +23,7 @@ export function writeJsonDocument(
   // Two more arguments, whatever they are, take the engine off its fast path.
   const text = indent === 0 ? JSON.stringify(document) : JSON.stringify(document, null, indent);
   // JSON.stringify writes half a pair as an escape in lower case, and nothing else as one of \ud800 to \udfff.
-  const half = text.includes("\\ud") ? findHalfPair(document, "") : undefined;
+  const half = text.includes("\\") && text.includes("\\ud") ? findHalfPair(document, "") : undefined;
   if (half !== undefined) return { ok: false, faults: [half] };
   const bytes = encoder.encode(text);
   if (bytes.byteLength > limits.bytesMax)
@@ -59,7 +59,7 @@ function checkValue(value: unknown, levels: number): FormatFault | undefined {
   if (levels === 0) return TOO_DEEP;
   for (const key in value) {
     const member = (value as Record<string, unknown>)[key];
-    if (member === undefined) continue;
+    if (member === undefined || (typeof member === "string" && key !== "__proto__")) continue;
     const fault = key === "__proto__" ? RESERVED : checkValue(member, levels - 1);
     if (fault !== undefined) return inside(fault, key);
   }

@@ -1,3 +1,4 @@
+import type { Assembler } from "../../formats/assemble-object.ts";
 import { CODE_LISTS } from "./codes.ts";
 
 /** Form of a value: text, identifier, number with n implied decimals, decimal number, date, time, binary. */
@@ -51,6 +52,8 @@ export interface SegmentRule {
   notes: readonly SyntaxNote[];
   /** Number of the last mandatory element; 0 without any. */
   mandatoryLast: number;
+  /** By number of elements: makes the readable JSON of as many of the first ones, once somebody needed it. */
+  assemblers: (Assembler | undefined)[];
 }
 
 /** Reads lines `ref type min max label`. */
@@ -97,6 +100,7 @@ export function readSegments(
       places: read,
       notes: notes === "" ? [] : notes.split(" ").map(readNote),
       mandatoryLast: read.findLastIndex(({ mandatory }) => mandatory) + 1,
+      assemblers: [],
     });
   }
   return rules;

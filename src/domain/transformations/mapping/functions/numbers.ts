@@ -83,6 +83,21 @@ function minorUnits(currency: unknown): number {
 /** Numbers whose digits a double holds all. */
 const SHORT_NUMBER = /^-?(?:0|[1-9]\d{0,9})(?:\.\d{1,5})?$/;
 
+const ZERO = 48;
+
+/** A text of one to nine digits, the most frequent number; -1 for every other text. */
+function shortWhole(text: string): number {
+  const { length } = text;
+  if (length === 0 || length > 9 || (length > 1 && text.charCodeAt(0) === ZERO)) return -1;
+  let value = 0;
+  for (let at = 0; at < length; at++) {
+    const digit = text.charCodeAt(at) - ZERO;
+    if (digit < 0 || digit > 9) return -1;
+    value = value * 10 + digit;
+  }
+  return value;
+}
+
 function readNumber(value: string, decimalSign: string, groupSign: string): Decimal {
   const plain = value.trim().replaceAll(groupSign === "" ? "\u0000" : groupSign, "");
   const isAmbiguous = decimalSign !== "." && plain.includes(".");
@@ -107,8 +122,12 @@ export const NUMBER_FUNCTIONS: MappingFunctions = {
     parameters: [required("text", "text"), optional("decimalSign", "text"), optional("groupSign", "text")],
     make: () => (args) => {
       const [value, decimalSign = ".", groupSign = ""] = args as [string, string?, string?];
-      // Adding 0 turns -0 into 0.
-      if (decimalSign === "." && SHORT_NUMBER.test(value)) return Number(value) + 0;
+      if (decimalSign === ".") {
+        const whole = shortWhole(value);
+        if (whole >= 0) return whole;
+        // Adding 0 turns -0 into 0.
+        if (SHORT_NUMBER.test(value)) return Number(value) + 0;
+      }
       return value.trim() === "" ? undefined : toNumber(readNumber(value, decimalSign, groupSign));
     },
   },
