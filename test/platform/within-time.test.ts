@@ -8,7 +8,7 @@ import { startTestRedis, type TestRedis } from "../support/services.ts";
 let redis: TestRedis;
 let client: RedisClient;
 beforeAll(async () => {
-  redis = await startTestRedis();
+  redis = await startTestRedis({ cluster: false });
   client = connectRedis(redis.url, "ingest", () => undefined);
   await untilReady(client, 30_000);
 });
