@@ -255,6 +255,16 @@ describe("POST /api/v1/webhooks/endpoints/:id/rotate-secret", () => {
     expect((await show(json["id"])).json["previousSecretExpiresAt"]).toBe(rotated.json["previousExpiresAt"]);
   });
 
+  test.each(["[]", "0", "true", '""'])("takes %s for no body that was left out", async (body) => {
+    const { json } = await create({ handlerType: "CUSTOM", signatureScheme: "github" });
+    const answer = await hub.call("POST", `${PATH}/${String(json["id"])}/rotate-secret`, {
+      key: tenant.apiKey,
+      body,
+    });
+    expect([answer.status, answer.json["errors"]]).toEqual([422, [{ path: "", message: "Expected object" }]]);
+    expect((await show(json["id"])).json["previousSecretExpiresAt"]).toBeNull();
+  });
+
   test("takes a given secret, without overlap at 0, and refuses more than 7 days", async () => {
     const { json } = await create({ handlerType: "CUSTOM", signatureScheme: "github" });
     const rotated = await rotate(json["id"], { secretKey: SECRET, overlapSeconds: 0 });

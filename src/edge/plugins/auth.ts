@@ -69,6 +69,9 @@ export function authenticated(runtime: Runtime, options: AuthenticationOptions =
     })
     .onTransform({ as: "scoped" }, function emptyBodyIsAbsent(context) {
       if (context.body === null) (context as { body: unknown }).body = undefined;
+      // Where the body may be left out, the framework takes `[]`, `0` and `true` for left out.
+      else if (context.body !== undefined && !isObject(context.body))
+        throw invalidInput([{ path: "", message: "Expected object" }]);
     })
     .derive({ as: "scoped" }, async function deriveContext({ request, server, set, path }) {
       const ctx = await contextOf(gate, request, server, String(set.headers["x-request-id"]), isCounted);
@@ -99,6 +102,10 @@ export function authenticated(runtime: Runtime, options: AuthenticationOptions =
       faults.push(...repeatedParameters(request.url));
       if (faults.length > 0) throw invalidInput(faults);
     });
+}
+
+function isObject(body: unknown): boolean {
+  return typeof body === "object" && !Array.isArray(body);
 }
 
 /** Parameters given more than once: no route takes several values, and the framework would keep the last unsaid. */
