@@ -42,6 +42,15 @@ const value = fc.oneof(
   fc.string({ unit: "grapheme-ascii", maxLength: 12 }),
 );
 
+describe("formatFaults()", () => {
+  test("tells of ids in small letters that they must be capitals", () => {
+    const bytes = bytesOf(loadTender().replace("B2**", "b2**"));
+    const [first] = formatFaults(parseX12Document(bytes).document);
+    expect(first).toMatchObject({ code: "segment_id_invalid", segment: 2 });
+    expect(first!.message).toContain("capital letters");
+  });
+});
+
 describe("readClean()", () => {
   test("is sure only where the exact check finds nothing, and nearly always then, and reads what the exact reader does", () => {
     const rules = [...segmentsOf("005010").values()];
