@@ -5,13 +5,11 @@ import type { SubscriptionCache, SubscriptionEntry } from "../subscriptions/subs
 import { EDI_DOCUMENT } from "../edi/edi-events.ts";
 import type { EventMessage } from "../events/topics.ts";
 import { deliveryIdOf, encodeMember } from "./delivery-id.ts";
-import type { DeliveryEngine } from "./delivery-engine.ts";
-import type { DeliveryScripts } from "./delivery-scripts.ts";
 import type { Delivery, DeliveryEvent, OwnedPartition } from "./delivery-work.ts";
-import { ENQUEUE_MAX, enqueueDeliveries, type QueuedDelivery } from "./enqueue-deliveries.ts";
+import type { QueuedDelivery } from "./enqueue-deliveries.ts";
+import { type EnqueueDeps, enqueuePlanned, type Planned } from "./enqueue-planned.ts";
 import { loadProgress, noteProgress } from "./fan-out-store.ts";
 import type { EventFinisher } from "./finish-events.ts";
-import type { Lane } from "./lane.ts";
 import { loadLastAttempts, type OpenDelivery, writeOpenDeliveries } from "./open-delivery-store.ts";
 
 /** One event as it was read from its stream. */
@@ -27,22 +25,9 @@ export interface ReadEvent {
   isSuspect: boolean;
 }
 
-export interface FanOutDeps {
-  runtime: Runtime;
-  scripts: Pick<DeliveryScripts, "enqueue">;
+export interface FanOutDeps extends EnqueueDeps {
   subscriptions: SubscriptionCache;
   finisher: EventFinisher;
-  /** The sender in this process, if there is one. */
-  engine: DeliveryEngine | undefined;
-  /** Redis is a Cluster. */
-  isCluster: boolean;
-}
-
-/** One delivery to be enqueued, and the lane of this process that sends it at once. */
-interface Planned {
-  queued: QueuedDelivery;
-  partition: number;
-  handOver: { lane: Lane; delivery: Delivery } | undefined;
 }
 
 /** Subscriptions of one chunk; an event with more is fanned out in steps whose progress is stored. */
@@ -124,7 +109,7 @@ export async function fanOut(deps: FanOutDeps, matched: readonly Matched[]): Pro
   const attempted = await attemptedOf(deps, matched);
   await showHeld(deps, matched, attempted);
   const planned = matched.flatMap((one) => plan(deps, one, one.entries, attempted));
-  await enqueueAll(deps, planned);
+  await enqueuePlanned(deps, planned);
   for (const { event, entries } of matched) {
     const { owned, entryId, message, data, isLarge } = event;
     deps.finisher.add({
@@ -162,7 +147,7 @@ export async function fanOutLarge(deps: FanOutDeps, { event, entries }: Matched)
     const attempted = await attemptedOf(deps, [{ event, entries: chunk }]);
     const part: Matched = { event, entries: chunk };
     await showHeld(deps, [part], attempted);
-    await enqueueAll(deps, plan(deps, part, chunk, attempted));
+    await enqueuePlanned(deps, plan(deps, part, chunk, attempted));
     const reached = start < sorted.length ? chunk.at(-1)!.id : null;
     await untilDone(owned, runtime, () =>
       noteProgress(runtime.sqlSystem, [{ ...name, matched: start, cursor: reached }]),
@@ -324,82 +309,4 @@ function heldRow({ message }: ReadEvent, entry: SubscriptionEntry): OpenDelivery
     errorCode: null,
     errorMessage: null,
   };
-}
-
-type PlannedPartition = readonly [partition: number, planned: readonly Planned[]];
-
-/**
- * Enqueues in the order of each partition, its next chunk after the one before; what is handed over is sent while the
- * queue is still being told.
- */
-async function enqueueAll(deps: FanOutDeps, planned: readonly Planned[]): Promise<void> {
-  let rest: PlannedPartition[] = [...Map.groupBy(planned, ({ partition }) => partition)];
-  while (rest.length > 0) {
-    const chunks = rest.map(([partition, group]) => [partition, group.slice(0, ENQUEUE_MAX)] as const);
-    // On a Cluster partitions may be on different servers; else one call costs less than one for each.
-    const calls = deps.isCluster ? chunks.map((chunk) => [chunk]) : callsOf(chunks);
-    await Promise.all(calls.map((call) => enqueueCall(deps, call)));
-    rest = rest.flatMap(([partition, group]) =>
-      group.length > ENQUEUE_MAX ? [[partition, group.slice(ENQUEUE_MAX)] as const] : [],
-    );
-  }
-}
-
-/** Several partitions in one call as long as it holds ENQUEUE_MAX deliveries at most. */
-function callsOf(chunks: readonly PlannedPartition[]): PlannedPartition[][] {
-  const calls: PlannedPartition[][] = [];
-  let size = ENQUEUE_MAX;
-  for (const chunk of chunks) {
-    size += chunk[1].length;
-    if (size > ENQUEUE_MAX) {
-      calls.push([]);
-      size = chunk[1].length;
-    }
-    calls.at(-1)!.push(chunk);
-  }
-  return calls;
-}
-
-async function enqueueCall(deps: FanOutDeps, call: readonly PlannedPartition[]): Promise<void> {
-  const { engine, runtime, scripts } = deps;
-  const chunks = call.map(([partition, planned]) => {
-    const token = engine?.token(partition) ?? "";
-    return { partition, token, planned: planned.map((one) => asOwned(one, token)) };
-  });
-  const queued = chunks.map(({ partition, token, planned }) => ({
-    partition,
-    token,
-    deliveries: planned.map((one) => one.queued),
-  }));
-  const enqueued = enqueueUntilDone(runtime, () => enqueueDeliveries(scripts, queued));
-  for (const { partition, planned } of chunks) {
-    for (const { handOver } of planned) {
-      if (handOver === undefined) continue;
-      handOver.delivery.enqueued = enqueued;
-      engine!.accept(partition, handOver.lane, handOver.delivery);
-    }
-  }
-  const added = await enqueued;
-  for (const [index, { partition, planned }] of chunks.entries())
-    if (added[index]! > 0 && planned.some(({ handOver }) => handOver === undefined)) engine?.wake(partition);
-}
-
-/** A lane of an earlier lease sends nothing more: what it was to get waits in its queue. */
-function asOwned(one: Planned, token: string): Planned {
-  if (one.handOver === undefined || one.handOver.lane.owned.token === token) return one;
-  one.handOver.lane.held.delete(one.queued.member);
-  return { ...one, queued: { ...one.queued, due: "now" }, handOver: undefined };
-}
-
-/** The events are in their stream until this has succeeded, whoever owns it then. */
-async function enqueueUntilDone<T>(runtime: Runtime, enqueue: () => Promise<T>): Promise<T> {
-  for (;;) {
-    try {
-      return await enqueue();
-    } catch (error) {
-      runtime.log.warn({ err: error }, "deliveries not enqueued, trying again");
-      await Bun.sleep(RETRY_WAIT_MS);
-      if (runtime.shutdown.started) throw error;
-    }
-  }
 }
