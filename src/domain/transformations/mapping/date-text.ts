@@ -1,4 +1,4 @@
-import { daysIn } from "../../../platform/x12/check-value.ts";
+import { type CalendarFields, DAY_MS, toLocalMs } from "./calendar.ts";
 import { ValueFault } from "./value-fault.ts";
 
 /** A calendar date, with a time of day or not, with an offset from UTC or not. */
@@ -12,38 +12,8 @@ export interface DateValue {
 
 const ZERO = 48;
 const MINUTE_MS = 60_000;
-const DAY_MS = 86_400_000;
 const ISO =
   /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s?(Z|[+-]\d{2}(?::?\d{2})?)?)?$/;
-
-interface Fields {
-  year: number;
-  month: number;
-  day: number;
-  hour: number;
-  minute: number;
-  second: number;
-  millisecond: number;
-}
-
-/** @throws {ValueFault} for a date that the calendar does not have; 24:00 is the end of its day */
-function toLocalMs(fields: Fields): number {
-  const { year, month, day, hour, minute, second, millisecond } = fields;
-  const isEndOfDay = hour === 24 && minute === 0 && second === 0 && millisecond === 0;
-  const exists = month >= 1 && month <= 12 && day >= 1 && day <= daysIn(year, month);
-  // A leap second is shown by few clocks and kept by none: it becomes the next second.
-  if (!exists || (hour > 23 && !isEndOfDay) || minute > 59 || second > 60)
-    throw new ValueFault("invalid_value", "no such date or time exists");
-  return dayNumber(year, month, day) * DAY_MS + ((hour * 60 + minute) * 60 + second) * 1000 + millisecond;
-}
-
-/** Days since 1970 of a date of the Gregorian calendar, years 0 and later. A year that begins with March ends with its leap day. */
-function dayNumber(year: number, month: number, day: number): number {
-  const shifted = month > 2 ? year : year - 1;
-  const leapDays = Math.floor(shifted / 4) - Math.floor(shifted / 100) + Math.floor(shifted / 400);
-  const dayOfYear = Math.floor((153 * (month > 2 ? month - 3 : month + 9) + 2) / 5) + day - 1;
-  return shifted * 365 + leapDays + dayOfYear - 719_468;
-}
 
 function readOffset(text: string): number {
   if (text === "Z" || text === "z") return 0;
@@ -126,7 +96,7 @@ interface Token {
   text: string;
 }
 
-/** Fields and how many characters each may have; `S` any number up to 9. */
+/** CalendarFields and how many characters each may have; `S` any number up to 9. */
 const FIELDS = new Set(
   "yyyy yy MMMM MMM MM M dd d EEEE EEE HH H hh h mm m ss s S SS SSS SSSSSS SSSSSSSSS a ZZZZZ XX Z".split(" "),
 );
@@ -149,13 +119,13 @@ export interface DateFormat {
 /** Digits of one field, or the text that stands there as it is. */
 interface FixedPlace {
   /** Undefined for text. */
-  field: keyof Fields | undefined;
+  field: keyof CalendarFields | undefined;
   text: string;
   from: number;
   to: number;
 }
 
-const FIXED_NAMES: Readonly<Record<string, keyof Fields>> = {
+const FIXED_NAMES: Readonly<Record<string, keyof CalendarFields>> = {
   y: "year",
   M: "month",
   d: "day",
@@ -201,7 +171,7 @@ export function readDateFormat(text: string): DateFormat | string {
   return { text, tokens, hasTime: tokens.some(({ field }) => /^[Hhms]/.test(field)), width, places };
 }
 
-/** Fields of digits that are always as wide as their letters. */
+/** CalendarFields of digits that are always as wide as their letters. */
 const FIXED_FIELD = /^(?:yyyy|yy|MM|dd|HH|hh|mm|ss|S+)$/;
 
 function widthOf(tokens: readonly Token[]): number | undefined {
@@ -266,7 +236,7 @@ function writeField(field: string, clock: Date, date: DateValue): string {
 }
 
 /**
- * Reads a text by a format, all of it. Fields of two letters have two digits, those of one letter one or two. Years of
+ * Reads a text by a format, all of it. CalendarFields of two letters have two digits, those of one letter one or two. Years of
  * two digits are 1970 to 2069.
  *
  * @returns undefined where the text is written otherwise
@@ -281,7 +251,15 @@ export function readDate(text: string, format: DateFormat): DateValue | undefine
 
 /** Reads a text of the format's width: most dates of documents, in a third of the time. */
 function readPlaces(text: string, { places, hasTime }: DateFormat): DateValue | undefined {
-  const fields: Fields = { year: 1970, month: 1, day: 1, hour: 0, minute: 0, second: 0, millisecond: 0 };
+  const fields: CalendarFields = {
+    year: 1970,
+    month: 1,
+    day: 1,
+    hour: 0,
+    minute: 0,
+    second: 0,
+    millisecond: 0,
+  };
   for (const { field, text: literal, from, to } of places) {
     if (field === undefined) {
       if (!text.startsWith(literal, from)) return undefined;
@@ -308,7 +286,7 @@ function fullYear(year: number): number {
 class FieldReader {
   readonly #text: string;
   #at = 0;
-  #fields: Fields = { year: 1970, month: 1, day: 1, hour: 0, minute: 0, second: 0, millisecond: 0 };
+  #fields: CalendarFields = { year: 1970, month: 1, day: 1, hour: 0, minute: 0, second: 0, millisecond: 0 };
   #isAfternoon: boolean | undefined;
   #offsetMs: number | undefined;
 
