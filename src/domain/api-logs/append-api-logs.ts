@@ -74,18 +74,7 @@ export async function appendApiLogs(
   bodyBytesMax = BODY_BYTES_MAX_DEFAULT,
 ): Promise<void> {
   if (rows.length === 0) return;
-  const column = <Value>(
-    pick: (row: ApiLogRow) => Value | null | undefined,
-    write: (values: (Value | null)[]) => string,
-  ): string => {
-    const values = rows.map((row) => pick(row) ?? null);
-    return values.every((value) => value === null) ? "{}" : write(values);
-  };
-  const texts = (pick: (row: ApiLogRow) => string | null | undefined): string =>
-    column(pick, (values) => quotedArrayText(values.map((value) => ifAny(value, storableText))));
-  const ids = (pick: (row: ApiLogRow) => string | null | undefined): string => column(pick, quotedArrayText);
-  const numbers = (pick: (row: ApiLogRow) => number | null | undefined): string =>
-    column(pick, (values) => plainArrayText(values.map((value) => ifAny(value, wholeNumber))));
+  const { texts, ids, numbers, documents } = columnsOf(rows);
   const parts = joinLogParts(rows, bodyBytesMax);
   await sql`
     with joined as materialized (select convert_to(${parts.text}::text, 'UTF8') as bytes)
@@ -116,10 +105,7 @@ export async function appendApiLogs(
       ${texts((row) => row.method)}::text::text[],
       ${texts((row) => row.url)}::text::text[],
       ${texts((row) => row.path)}::text::text[],
-      ${column(
-        (row) => row.queryParams,
-        (values) => quotedArrayText(values.map((value) => ifAny(value, storableJson))),
-      )}::text::jsonb[],
+      ${documents((row) => row.queryParams)}::text::jsonb[],
       ${numbers((row) => row.bodySize)}::text::int[],
       ${numbers((row) => row.responseStatus)}::text::int[],
       ${numbers((row) => row.responseSize)}::text::int[],
@@ -148,6 +134,25 @@ export async function appendApiLogs(
     cross join lateral (select start + asked + answered + timed as sent_at) as body_place
     cross join lateral (select sent_at + coalesce(abs(sent), 0) as got_at) as response_place
     on conflict do nothing`;
+}
+
+type Picker<Value> = (row: ApiLogRow) => Value | null | undefined;
+
+/** Writers of columns, each as the text of an array. */
+function columnsOf(rows: readonly ApiLogRow[]) {
+  const column = <Value>(pick: Picker<Value>, write: (values: (Value | null)[]) => string): string => {
+    const values = rows.map((row) => pick(row) ?? null);
+    return values.every((value) => value === null) ? "{}" : write(values);
+  };
+  return {
+    texts: (pick: Picker<string>): string =>
+      column(pick, (values) => quotedArrayText(values.map((value) => ifAny(value, storableText)))),
+    ids: (pick: Picker<string>): string => column(pick, quotedArrayText),
+    numbers: (pick: Picker<number>): string =>
+      column(pick, (values) => plainArrayText(values.map((value) => ifAny(value, wholeNumber)))),
+    documents: (pick: Picker<object>): string =>
+      column(pick, (values) => quotedArrayText(values.map((value) => ifAny(value, storableJson)))),
+  };
 }
 
 function ifAny<In, Out>(value: In | null, change: (value: In) => Out): Out | null {

@@ -1,6 +1,14 @@
 import { isUtf8 } from "node:buffer";
 import { storableJson } from "../../platform/postgres/storable.ts";
-import type { ApiLogRow } from "./append-api-logs.ts";
+
+/** What of a log row may be long. */
+export interface LongParts {
+  headers: object | null;
+  responseHeaders: object | null;
+  timings?: object | null | undefined;
+  body: Uint8Array | null;
+  responseBody: Uint8Array | null;
+}
 
 /** The long parts of log rows as one parameter, and for each row where they are in it, in bytes. */
 export interface LogParts {
@@ -23,7 +31,7 @@ export interface LogParts {
  *
  * @param bodyBytesMax bytes of each body that are kept
  */
-export function joinLogParts(rows: readonly ApiLogRow[], bodyBytesMax: number): LogParts {
+export function joinLogParts(rows: readonly LongParts[], bodyBytesMax: number): LogParts {
   const parts: LogParts = {
     text: "",
     starts: [],

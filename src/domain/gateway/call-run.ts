@@ -327,9 +327,8 @@ export class CallRun {
     answer?: { status: number; headers: Iterable<[string, string]>; body: Uint8Array; bytes: number };
   }): Promise<void> {
     const { ctx, call } = this;
-    const { body } = call;
     const wanted = loggedBytes(ctx.runtime, "request");
-    const sent = body instanceof ReplayableBody ? body.beginning() : body;
+    const sent = call.body instanceof ReplayableBody ? call.body.beginning() : call.body;
     const first = this.#firstLogId;
     await logTry(ctx.runtime, row.proof.redactor, {
       id: row.id,
@@ -342,7 +341,7 @@ export class CallRun {
       url: row.url,
       headers: row.headers,
       requestBody: wanted === 0 ? undefined : sent?.subarray(0, wanted),
-      requestBytes: body instanceof ReplayableBody ? body.size : (body?.byteLength ?? 0),
+      requestBytes: call.body instanceof ReplayableBody ? call.body.size : (call.body?.byteLength ?? 0),
       answer: row.answer,
       verdict: row.verdict,
       timings: row.timings,
