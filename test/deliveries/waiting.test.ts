@@ -17,6 +17,8 @@ import {
 
 /** A loaded machine writes what was in memory at the pause in its own time. */
 const BOOKED_MS = 60_000;
+/** One pause in twenty met deliveries on their way out of the queue. */
+const PAUSES = 8;
 
 let fixture: DeliveryFixture;
 let worker: Awaited<ReturnType<typeof startWorker>>;
@@ -89,14 +91,24 @@ describe("deliveries that wait", () => {
     await until("more arrived", () => sent.size > 5_000);
     await sweep();
     await setSubscriptionStatus(fixture.ctx, { id, status: "PAUSED" });
-    await until(
-      "everything is stored and booked",
-      async () => {
-        const books = await checkDeliveryConservation(fixture.runtime);
-        return books.taken === 0 && books.difference === 0 && books.live === count - sent.size;
-      },
-      BOOKED_MS,
-    );
+    const booked = () =>
+      until(
+        "everything is stored and booked",
+        async () => {
+          const books = await checkDeliveryConservation(fixture.runtime);
+          return books.taken === 0 && books.difference === 0 && books.live === count - sent.size;
+        },
+        BOOKED_MS,
+      );
+    await booked();
+    // A pause meets deliveries that are in flight, and such as are on their way out of the queue: they go back to it.
+    for (let round = 0; round < PAUSES; round++) {
+      const before = sent.size;
+      await setSubscriptionStatus(fixture.ctx, { id, status: "ACTIVE" });
+      await until("more arrived again", () => sent.size > before + 100);
+      await setSubscriptionStatus(fixture.ctx, { id, status: "PAUSED" });
+      await booked();
+    }
     expect(twice).toBe(0);
     await until("what waits is held", async () =>
       (await openOf(fixture, id)).every(({ status }) => status === "HELD"),

@@ -95,7 +95,8 @@ export class PartitionDeliveries implements PartitionSession {
     lane.held.add(delivery.member);
     this.#deps.memory.add(lane, delivery);
     lane.push(delivery);
-    if (lane.subscription === undefined) void this.#prepare(lane);
+    if (lane.isParked) this.#giveBack(lane);
+    else if (lane.subscription === undefined) void this.#prepare(lane);
     else this.#deps.turns.ready(lane);
   }
 
@@ -256,6 +257,12 @@ export class PartitionDeliveries implements PartitionSession {
       for (const { lane } of plan) lane.isLoading = false;
     }
     this.#deps.turns.readyAll(plan.map(({ lane }) => lane));
+    for (const { lane } of plan) {
+      if (this.isOpen && !lane.isParked) continue;
+      // Held while they were on the way: nobody would send them, and the taking has marked their queue as due.
+      this.#giveBack(lane);
+      if (lane.isParked) await reindexQueues(this.#deps.scripts, this.owned, [lane.subscriptionId, HELD]);
+    }
   }
 
   /** Goes on until Postgres answers: the members are marked as taken and would stay so. */
