@@ -12,7 +12,7 @@ import {
   startHub,
 } from "./support/hub-under-test.ts";
 import { startNginxPeer } from "./support/nginx-proxy.ts";
-import { startPeer } from "./support/peer-process.ts";
+import { type Peer, startPeer } from "./support/peer-process.ts";
 import { CpuMeter, type ProcessGroups } from "./support/process-cpu.ts";
 import { publishResult } from "./support/results.ts";
 import { runSteadyCalls, type SteadyReport } from "./support/steady-calls.ts";
@@ -40,6 +40,8 @@ interface Contender {
   name: string;
   url: string;
   headers: Record<string, string>;
+  /** Each of its calls has a row in Postgres. */
+  writesRows: boolean;
   processes(): ProcessGroups;
 }
 
@@ -58,8 +60,9 @@ export const gatewayBenchmark = defineBenchmark({
   about: [
     "Starts a hub by its own `start` on data of its own and an API on loopback that answers 1 KB. Calls go through the",
     "hub's proxy (key, limits, circuit, credential, log row), in turn with a proxy of Elysia and `fetch` that has none",
-    "of these, and with nginx where it is installed. Closed loop by wrk, then a steady rate whose latencies count from",
-    "the intended times. A run of the hub counts only when each call has its log row.",
+    "of these, with the same that only writes the hub's log row, and with nginx where it is installed. Closed loop by",
+    "wrk, then a steady rate whose latencies count from the intended times. A run of a contender that writes rows counts",
+    "only when each call has its row.",
     "Quick look: --rounds 1 --seconds 2",
   ].join("\n"),
   flags: FLAGS,
@@ -77,14 +80,32 @@ export const gatewayBenchmark = defineBenchmark({
     // The owner sees no tenant's rows.
     const { systemUrl } = deriveRoleUrls(databaseUrl, encryptionKey);
     const sql = postgres(systemUrl, { max: 1, onnotice: () => undefined });
+    let rows: Peer | undefined;
     try {
       const path = `/api/v1/integrations/${crypto.randomUUID()}/proxy/v1/me`;
+      const { tenantId, integrationId, contender: ofHub } = await hubContender(hub, sql, provider.baseUrl);
+      rows = await startPeer(process.execPath, "elysia-fetch-rows.ts", {
+        TARGET: provider.baseUrl,
+        CREDENTIAL,
+        DATABASE_URL: systemUrl,
+        TENANT_ID: tenantId,
+        INTEGRATION_ID: integrationId,
+      });
+      const { pid, baseUrl } = rows;
       const contenders: Contender[] = [
-        await hubContender(hub, sql, provider.baseUrl),
+        ofHub,
         {
-          name: "Elysia + fetch",
+          name: "Elysia + fetch + row",
+          url: baseUrl + path,
+          headers: {},
+          writesRows: true,
+          processes: () => ({ edge: [pid], postgres: hubProcesses(hub)["postgres"] ?? [] }),
+        },
+        {
+          name: BARE,
           url: bare.baseUrl + path,
           headers: {},
+          writesRows: false,
           processes: () => ({ edge: [bare.pid] }),
         },
       ];
@@ -93,6 +114,7 @@ export const gatewayBenchmark = defineBenchmark({
           name: "nginx",
           url: nginx.baseUrl + path,
           headers: {},
+          writesRows: false,
           processes: () => ({ edge: [nginx.pid] }),
         });
       const runs: Run[] = [];
@@ -101,7 +123,7 @@ export const gatewayBenchmark = defineBenchmark({
         for (const contender of contenders) {
           const run = await measure(wrk, contender, { ...flags, round, sql });
           console.log(
-            `  round ${round}  ${contender.name.padEnd(15)} ${Math.round(run.perSecond)} calls/s` +
+            `  round ${round}  ${contender.name.padEnd(20)} ${Math.round(run.perSecond)} calls/s` +
               `  at ${flags.rate}/s p50 ${run.open.latency.p50Ms} ms p99 ${run.open.latency.p99Ms} ms`,
           );
           runs.push(run);
@@ -112,6 +134,7 @@ export const gatewayBenchmark = defineBenchmark({
       console.log(`\n${sections.join("\n\n")}`);
       await publishResult({ name: "gateway", sections, data: { runs }, verdict: verdictOf(runs) });
     } finally {
+      await rows?.stop();
       await sql.end({ timeout: 5 });
       await nginx?.stop();
       await bare.stop();
@@ -122,8 +145,13 @@ export const gatewayBenchmark = defineBenchmark({
 });
 
 const HUB = "hub";
+const BARE = "Elysia + fetch";
 
-async function hubContender(hub: HubUnderTest, sql: postgres.Sql, target: string): Promise<Contender> {
+async function hubContender(
+  hub: HubUnderTest,
+  sql: postgres.Sql,
+  target: string,
+): Promise<{ tenantId: string; integrationId: string; contender: Contender }> {
   const tenant = await createTenant(hub, "gateway");
   await insertProvider(
     sql,
@@ -138,12 +166,14 @@ async function hubContender(hub: HubUnderTest, sql: postgres.Sql, target: string
     body: { providerCode: "ACME", name: "bench", config: { apiKey: KEY } },
   });
   if (status !== "ACTIVE") throw new Error(`The integration is ${status}`);
-  return {
+  const contender: Contender = {
     name: HUB,
     url: `${hub.baseUrl}/api/v1/integrations/${id}/proxy/v1/me`,
     headers: { authorization: `Bearer ${tenant.apiKey}` },
+    writesRows: true,
     processes: () => hubProcesses(hub),
   };
+  return { tenantId: tenant.id, integrationId: id, contender };
 }
 
 async function measure(
@@ -151,7 +181,7 @@ async function measure(
   contender: Contender,
   plan: { round: number; seconds: number; connections: number; rate: number; sql: postgres.Sql },
 ): Promise<Run> {
-  const before = contender.name === HUB ? await logRows(plan.sql) : 0;
+  const before = contender.writesRows ? await logRows(plan.sql) : 0;
   const meter = new CpuMeter(contender.processes());
   const closed = await runWrk(wrk, contender, plan.seconds, plan.connections);
   const cpuMicros = meter.read();
@@ -161,7 +191,7 @@ async function measure(
     throw new Error(`${contender.name}: ${open.failed} calls failed, ${open.unsent} could not be sent`);
   // What wrk had under way when it stopped may have been made too.
   const answered = closed.answered + open.sent;
-  if (contender.name === HUB) await waitForRows(plan.sql, before + answered, plan.connections);
+  if (contender.writesRows) await waitForRows(plan.sql, before + answered, plan.connections);
   return {
     contender: contender.name,
     round: plan.round,
@@ -215,8 +245,7 @@ function reportTable(names: readonly string[], runs: readonly Run[]): string {
     name,
     Math.round(middle(runs, name, ({ perSecond }) => perSecond)),
     rounded(
-      middle(runs, name, ({ perSecond }) => perSecond) /
-        middle(runs, "Elysia + fetch", ({ perSecond }) => perSecond),
+      middle(runs, name, ({ perSecond }) => perSecond) / middle(runs, BARE, ({ perSecond }) => perSecond),
       2,
     ),
     middle(runs, name, ({ open }) => open.latency.p50Ms),
@@ -233,9 +262,8 @@ function reportTable(names: readonly string[], runs: readonly Run[]): string {
 
 function verdictOf(runs: readonly Run[]): Record<string, unknown> {
   const of = (name: string, pick: (run: Run) => number): number => middle(runs, name, pick);
-  const bare = "Elysia + fetch";
-  const ratio = of(HUB, ({ perSecond }) => perSecond) / of(bare, ({ perSecond }) => perSecond);
-  const added = of(HUB, ({ open }) => open.latency.p50Ms) - of(bare, ({ open }) => open.latency.p50Ms);
+  const ratio = of(HUB, ({ perSecond }) => perSecond) / of(BARE, ({ perSecond }) => perSecond);
+  const added = of(HUB, ({ open }) => open.latency.p50Ms) - of(BARE, ({ open }) => open.latency.p50Ms);
   const p99Ms = of(HUB, ({ open }) => open.latency.p99Ms);
   return {
     benchmark: "gateway",
