@@ -44,7 +44,7 @@ const BATCH_BYTES_MAX = 4 * 1024 * 1024;
 /** Bytes of a body that are kept; nine of ten providers send less, and what is longer is cut. */
 export const SAMPLE_BODY_BYTES_MAX = 256 * 1024;
 
-const FLUSH_EVERY_MS = 1_000;
+const FLUSH_EVERY_MS = 250;
 const RETRY_AFTER_MS = 5_000;
 
 /** "No partition of relation found for row" has the code of a check that failed. */
