@@ -91,32 +91,8 @@ export const gatewayBenchmark = defineBenchmark({
         TENANT_ID: tenantId,
         INTEGRATION_ID: integrationId,
       });
-      const { pid, baseUrl } = rows;
-      const contenders: Contender[] = [
-        ofHub,
-        {
-          name: "Elysia + fetch + row",
-          url: baseUrl + path,
-          headers: {},
-          writesRows: true,
-          processes: () => ({ edge: [pid], postgres: hubProcesses(hub)["postgres"] ?? [] }),
-        },
-        {
-          name: BARE,
-          url: bare.baseUrl + path,
-          headers: {},
-          writesRows: false,
-          processes: () => ({ edge: [bare.pid] }),
-        },
-      ];
-      if (nginx !== undefined)
-        contenders.push({
-          name: "nginx",
-          url: nginx.baseUrl + path,
-          headers: {},
-          writesRows: false,
-          processes: () => ({ edge: [nginx.pid] }),
-        });
+      const contenders = [ofHub, rowsContender(hub, rows, path), bareContender(BARE, bare, path)];
+      if (nginx !== undefined) contenders.push(bareContender("nginx", nginx, path));
       const runs: Run[] = [];
       for (const contender of contenders) await runWrk(wrk, contender, WARM_UP_SECONDS, flags.connections);
       for (let round = 1; round <= flags.rounds; round++) {
@@ -146,6 +122,26 @@ export const gatewayBenchmark = defineBenchmark({
 
 const HUB = "hub";
 const BARE = "Elysia + fetch";
+
+function rowsContender(hub: HubUnderTest, peer: Peer, path: string): Contender {
+  return {
+    name: "Elysia + fetch + row",
+    url: peer.baseUrl + path,
+    headers: {},
+    writesRows: true,
+    processes: () => ({ edge: [peer.pid], postgres: hubProcesses(hub)["postgres"] ?? [] }),
+  };
+}
+
+function bareContender(name: string, peer: { pid: number; baseUrl: string }, path: string): Contender {
+  return {
+    name,
+    url: peer.baseUrl + path,
+    headers: {},
+    writesRows: false,
+    processes: () => ({ edge: [peer.pid] }),
+  };
+}
 
 async function hubContender(
   hub: HubUnderTest,

@@ -36,16 +36,17 @@ export async function heldQueue(
     // A lane that is forgotten meanwhile would not hear of a resume.
     lane.lastUsedMs = runtime.clock.nowMs();
     const members = await client.zrange(queue, String(start), String(start + PAGE_SIZE - 1));
-    await show(members.filter((member) => !lane.held.has(member)));
+    // Parted at one moment: what leaves memory during the wait would else be in neither part.
     inMemory.push(...members.filter((member) => lane.held.has(member)));
+    await show(members.filter((member) => !lane.held.has(member)));
     if (members.length < PAGE_SIZE) break;
   }
   while (inMemory.length > 0 && mayGoOn()) {
     await Bun.sleep(ROWS_WAIT_MS);
     const left = inMemory.filter((member) => !lane.held.has(member));
+    inMemory = inMemory.filter((member) => lane.held.has(member));
     const scores = await Promise.all(left.map((member) => client.zscore(queue, member)));
     await show(left.filter((_, index) => scores[index] !== null));
-    inMemory = inMemory.filter((member) => lane.held.has(member));
   }
 }
 
