@@ -92,6 +92,23 @@ describe("while Postgres is away a worker", () => {
     await worker.stop();
   }, 60_000);
 
+  test("counts no try for a target that it cannot look up", async () => {
+    const endpoint = await makeEndpoint(edge, { targetService, eventTypes: ["push"] });
+    const worker = await startProxied();
+    const other = await accepted(edge, endpoint.endpointPath, { headers: { "x-github-event": "ping" } });
+    await receiptWith(edge, other, "FILTERED");
+    cutPostgres();
+    const id = await accepted(edge, endpoint.endpointPath);
+    for (let round = 0; round < 5; round++) {
+      await Bun.sleep(100);
+      proxy.hangUp();
+    }
+    proxy.blackHole(false);
+    proxy.hangUp();
+    expect((await receiptWith(edge, id, "PROCESSED")).attemptCount).toBe(1);
+    await worker.stop();
+  }, 60_000);
+
   test("keeps references too, and counts no try for the outage", async () => {
     const endpoint = await makeEndpoint(edge, { targetService: "nobody-yet" });
     const id = await accepted(edge, endpoint.endpointPath);

@@ -20,20 +20,15 @@ const RETRYABLE_STATUS = new Set([408, 425, 429]);
 
 /**
  * Gives a message to the service of this name. A service that is not registered counts as unavailable: it may come.
- * Never rejects.
  *
  * @param input.timeoutMs what is left of the message's processing time; the service's own time-out may be shorter
+ * @throws when the hub's own Postgres or Redis is away, which is no fault of the service
  */
 export async function sendToService(
   sender: ServiceSender,
   input: { serviceName: string; message: ServiceMessage; timeoutMs: number },
 ): Promise<SendOutcome> {
-  let service: ServiceRow | null;
-  try {
-    service = await sender.services.get(input.message.tenantId, input.serviceName);
-  } catch (error) {
-    return unavailable(`Cannot look up the service: ${(error as Error).message}`);
-  }
+  const service = await sender.services.get(input.message.tenantId, input.serviceName);
   if (service === null) {
     return {
       ok: false,

@@ -11,7 +11,11 @@ const BATCH_SIZE_MAX = 256;
 interface Waiting {
   message: ServiceMessage;
   settle(outcome: SendOutcome): void;
+  fail(error: unknown): void;
 }
+
+/** What Redis refuses for this stream alone: a key of another type, no memory for more entries. */
+const STREAM_FAULT = /\b(WRONGTYPE|OOM)\b/;
 
 const DELIVERED: SendOutcome = { ok: true };
 const FULL: SendOutcome = {
@@ -33,15 +37,15 @@ export class StreamTarget {
     this.#call = bindScript(client, { name: "hubPushStream", lua });
   }
 
-  /** Never rejects. A call whose answer is lost counts as failed; the service sees the id twice then. */
+  /** @throws when Redis does not answer; the message may stand in the stream, and the service sees its id twice then */
   send(serviceName: string, message: ServiceMessage): Promise<SendOutcome> {
-    return new Promise((settle) => {
+    return new Promise((settle, fail) => {
       const waiting = this.#waiting.get(serviceName);
       if (waiting) {
-        waiting.push({ message, settle });
+        waiting.push({ message, settle, fail });
         return;
       }
-      this.#waiting.set(serviceName, [{ message, settle }]);
+      this.#waiting.set(serviceName, [{ message, settle, fail }]);
       setImmediate(() => this.#flush(serviceName));
     });
   }
@@ -66,11 +70,16 @@ export class StreamTarget {
       const added = Number(await this.#call([serviceStreamKey(serviceName)], args as (string | number)[]));
       batch.forEach(({ settle }, index) => settle(index < added ? DELIVERED : FULL));
     } catch (error) {
+      const { message } = error as Error;
+      if (!STREAM_FAULT.test(message)) {
+        for (const { fail } of batch) fail(error);
+        return;
+      }
       const failed: SendOutcome = {
         ok: false,
         retryable: true,
         code: "target_unavailable",
-        message: `Cannot write the service's stream: ${(error as Error).message}`,
+        message: `Cannot write the service's stream: ${message}`,
       };
       for (const { settle } of batch) settle(failed);
     }
