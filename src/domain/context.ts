@@ -64,13 +64,19 @@ export function systemContext(runtime: Runtime, tenantId: string, id: string, re
  * Runs `work` in one transaction as role `hub_app` with the tenant set, so that row-level security stands behind
  * every forgotten `where`. The setting ends with the transaction and cannot leak to the next user of the connection.
  * Inside `withOuterTransaction` it is a savepoint of that transaction.
+ *
+ * @param isolation `repeatable read` where several statements are to see one moment, as two tables between which rows move
  */
-export async function withTenant<T>(ctx: Context, work: (tx: Transaction) => Promise<T>): Promise<T> {
+export async function withTenant<T>(
+  ctx: Context,
+  work: (tx: Transaction) => Promise<T>,
+  isolation: "read committed" | "repeatable read" = "read committed",
+): Promise<T> {
   const run = async (tx: Transaction): Promise<{ value: T }> => ({ value: await work(tx) });
   const { outer } = ctx;
   const result =
     outer === undefined
-      ? await ctx.runtime.sqlApp.begin(async (tx) => {
+      ? await ctx.runtime.sqlApp.begin(`isolation level ${isolation}`, async (tx) => {
           await tx`select set_config('app.tenant', ${ctx.tenantId}, true)`;
           return run(tx);
         })

@@ -74,11 +74,12 @@ export class HubError extends Error {
 
 /** Input that breaks a rule: 422 with the path of each fault. */
 export function invalidInput(errors: readonly FieldError[], detail?: string): HubError {
-  return new HubError(
-    "invalid_input",
-    detail ?? errors.map((error) => `${error.path}: ${error.message}`).join("; "),
-    { errors },
-  );
+  return new HubError("invalid_input", detail ?? detailOf(errors), { errors });
+}
+
+/** Faults as one text for people. */
+export function detailOf(errors: readonly FieldError[]): string {
+  return errors.map(({ path, message }) => (path === "" ? message : `${path}: ${message}`)).join("; ");
 }
 
 /** The one answer for what does not exist and for what belongs to another tenant. */

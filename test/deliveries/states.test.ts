@@ -4,6 +4,7 @@ import { getDelivery } from "../../src/domain/deliveries/get-delivery.ts";
 import { listDeliveries } from "../../src/domain/deliveries/list-deliveries.ts";
 import { subscriptionStatistics } from "../../src/domain/deliveries/subscription-statistics.ts";
 import { testSubscription } from "../../src/domain/deliveries/test-subscription.ts";
+import { getEvent } from "../../src/domain/events/get-event.ts";
 import { deleteSubscription } from "../../src/domain/subscriptions/delete-subscription.ts";
 import { getSubscription } from "../../src/domain/subscriptions/get-subscription.ts";
 import { setSubscriptionStatus } from "../../src/domain/subscriptions/set-subscription-status.ts";
@@ -105,6 +106,22 @@ describe("a delivery", () => {
     expect(target.requests).toEqual([]);
   }, 60_000);
 
+  test("to a paused subscription that is answered 410 disables it", async () => {
+    const type = eventType();
+    const answer = Promise.withResolvers<Response>();
+    const receiver = receive(() => answer.promise);
+    const { id } = await fixture.subscribe(receiver.url, { eventTypes: [type] });
+    await fixture.publish([{ type }]);
+    await until("it is on its way", () => receiver.requests.length === 1);
+    await setSubscriptionStatus(fixture.ctx, { id, status: "PAUSED" });
+    answer.resolve(new Response("", { status: 410 }));
+    await until("it failed", async () => (await attemptsOf(fixture, id)).length === 1);
+    expect(await getSubscription(fixture.ctx, { id })).toMatchObject({
+      status: "FAILED",
+      disabledReason: "The receiver answered 410 Gone",
+    });
+  }, 60_000);
+
   test("waits as long as Retry-After asks", async () => {
     const type = eventType();
     const receiver = receive(() => new Response("", { status: 429, headers: { "retry-after": "600" } }));
@@ -193,6 +210,23 @@ describe("a subscription", () => {
     await deleteSubscription(fixture.ctx, { id });
     await until("nothing is open", async () => (await openOf(fixture, id)).length === 0);
     expect(receiver.requests).toEqual([]);
+  }, 60_000);
+
+  test("that is deleted keeps its history, and shows what it has cancelled at once, whenever that was due", async () => {
+    const type = eventType();
+    const receiver = receive(() => new Response("", { status: 500 }));
+    const { id } = await fixture.subscribe(receiver.url, { eventTypes: [type], retryIntervals: [3600] });
+    const [eventId] = await fixture.publish([{ type }]);
+    await until("it failed once", async () => (await attemptsOf(fixture, id)).length === 1);
+    const deliveryId = (await attemptsOf(fixture, id))[0]!.deliveryId;
+    const ofEvent = async () => (await getEvent(fixture.ctx, { id: eventId! })).deliveries;
+    const shown = () => getDelivery(fixture.ctx, { subscriptionId: id, deliveryId });
+    expect(await ofEvent()).toMatchObject([{ status: "RETRYING", attempts: 1, responseStatus: 500 }]);
+    expect(await shown()).toMatchObject({ status: "RETRYING" });
+    await deleteSubscription(fixture.ctx, { id });
+    expect(await ofEvent()).toMatchObject([{ status: "CANCELLED", attempts: 1, nextRetryAt: null }]);
+    expect(await shown()).toMatchObject({ status: "CANCELLED", nextRetryAt: null });
+    expect((await listDeliveries(fixture.ctx, { subscriptionId: id })).data).toHaveLength(1);
   }, 60_000);
 
   test("with a rate gets no more than it allows", async () => {

@@ -95,6 +95,7 @@ describe("POST /api/v1/webhooks/subscriptions", () => {
       { headers: { "Transfer-Encoding": "chunked" } },
       "/headers/transfer-encoding",
     ],
+    ["a header in two spellings", { headers: { "x-a": "1", "X-A": "2" } }, "/headers/X-A"],
     ["a header of the hub", { headers: { "Webhook-Id": "x" } }, "/headers/webhook-id"],
     ["the mark of a replay", { headers: { "Hub-Replay": "x" } }, "/headers/hub-replay"],
     ["a secret header", { headers: { Authorization: "Bearer x" } }, "/headers/authorization"],

@@ -200,7 +200,7 @@ function attemptOf(runtime: Runtime, sent: AttemptFacts, result: Settled): Attem
       responseBody: keptBody(runtime, result.body),
       responseTimeMs,
       errorCode: isDelivered ? null : codeOf(status),
-      errorMessage: isDelivered ? null : `The receiver answered ${status}`,
+      errorMessage: isDelivered ? null : messageOf(status),
     },
     outcome: isDelivered ? { kind: "delivered" } : { kind: "failed", retryable: !gone, retryAfterMs },
     gone,
@@ -210,8 +210,17 @@ function attemptOf(runtime: Runtime, sent: AttemptFacts, result: Settled): Attem
   };
 }
 
+function isRedirect(status: number): boolean {
+  return status >= 300 && status < 400;
+}
+
 function codeOf(status: number): string {
-  return status >= 300 && status < 400 ? "redirect_not_followed" : "response_status";
+  return isRedirect(status) ? "redirect_not_followed" : "response_status";
+}
+
+function messageOf(status: number): string {
+  const hint = isRedirect(status) ? "; redirects are not followed: the subscription needs the final url" : "";
+  return `The receiver answered ${status}${hint}`;
 }
 
 function keptBody(runtime: Runtime, body: Uint8Array): Uint8Array | null {

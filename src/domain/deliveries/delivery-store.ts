@@ -85,14 +85,14 @@ export async function listDeliveryAttempts(
     order by d.id limit 100`;
 }
 
-/** Where a delivery stands that has not ended. */
+/** Where a delivery stands that has not ended; CANCELLED: its subscription was deleted, and its queue ends it in time. */
 export interface OpenDeliveryRow {
   id: string;
   eventId: string;
   eventType: string;
   eventCreatedAt: Date;
   replayId: string | null;
-  status: OpenStatus;
+  status: OpenStatus | "CANCELLED";
   nextRetryAt: Date | null;
 }
 
@@ -103,10 +103,11 @@ export async function getOpenDelivery(
   deliveryId: string,
 ): Promise<OpenDeliveryRow | undefined> {
   const [row] = await tx<OpenDeliveryRow[]>`
-    select id, event_id as "eventId", event_type as "eventType", event_created_at as "eventCreatedAt",
-      replay_id as "replayId", status, next_retry_at as "nextRetryAt"
-    from open_deliveries
-    where tenant_id = ${tenantId} and subscription_id = ${subscriptionId} and id = ${deliveryId}`;
+    select o.id, o.event_id as "eventId", o.event_type as "eventType", o.event_created_at as "eventCreatedAt",
+      o.replay_id as "replayId", case when s.deleted_at is null then o.status else 'CANCELLED' end as status,
+      case when s.deleted_at is null then o.next_retry_at end as "nextRetryAt"
+    from open_deliveries o join webhook_subscriptions s on s.tenant_id = o.tenant_id and s.id = o.subscription_id
+    where o.tenant_id = ${tenantId} and o.subscription_id = ${subscriptionId} and o.id = ${deliveryId}`;
   return row;
 }
 

@@ -25,7 +25,8 @@ interface Tally {
 
 /**
  * Counts failed attempts in a row, in the transaction that stores the attempts: any 2xx clears the count, ten disable the
- * subscription (specification, "Business Rules"), a 410 does so at once. Tests and attempts that were not made count
+ * subscription (specification, "Business Rules"), a 410 does so at once, also one that was paused meanwhile: its receiver
+ * wants nothing more, whatever is resumed. Tests and attempts that were not made count
  * nowhere.
  *
  * @param tx role hub_system
@@ -56,7 +57,7 @@ export async function countFailures(
     const { tenantId, attempts } = failing.find(({ subscriptionId }) => subscriptionId === id)!;
     const verdict = judge(count, attempts);
     counts.push({ id, count: verdict.count });
-    if (verdict.reason !== undefined && status === "ACTIVE") {
+    if (verdict.reason !== undefined && (status === "ACTIVE" || (verdict.gone && status === "PAUSED"))) {
       disabled.push({
         subscriptionId: id,
         tenantId,
@@ -96,7 +97,7 @@ function tallyOf(finished: readonly FinishedDelivery[]): Tally[] {
 function judge(
   before: number,
   attempts: readonly MadeAttempt[],
-): { count: number; highest: number; reason: string | undefined } {
+): { count: number; highest: number; gone: boolean; reason: string | undefined } {
   let [count, highest] = [before, before];
   let reason: string | undefined;
   for (const attempt of attempts) {
@@ -107,7 +108,7 @@ function judge(
       reason ??= `${count} failed attempts in a row; the last: ${attempt.facts.errorMessage ?? attempt.facts.errorCode}`;
     }
   }
-  return { count, highest, reason };
+  return { count, highest, gone: attempts.some(({ gone }) => gone), reason };
 }
 
 async function disable(
@@ -122,7 +123,7 @@ async function disable(
     from unnest(
       ${plainArrayText(disabled.map(({ subscriptionId }) => subscriptionId))}::text::uuid[],
       ${quotedArrayText(disabled.map(({ reason }) => storableText(reason)))}::text::text[]
-    ) as given(id, reason) where s.id = given.id and s.status = 'ACTIVE'`;
+    ) as given(id, reason) where s.id = given.id`;
   for (const { tenantId, subscriptionId } of disabled) {
     await emitAudit(tx, systemContext(runtime, tenantId, "deliveries", newId()), {
       verb: "webhook_subscription.disable",

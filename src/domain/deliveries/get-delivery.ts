@@ -24,7 +24,7 @@ export async function getDelivery(
   requireScope(ctx, "webhooks:read");
   const { tenantId } = ctx;
   const { subscriptionId, deliveryId } = input;
-  return withTenant(ctx, async (tx) => {
+  const read = async (tx: Transaction): Promise<DeliveryDetail> => {
     const attempts = await listDeliveryAttempts(tx, tenantId, subscriptionId, deliveryId);
     const open = await getOpenDelivery(tx, tenantId, subscriptionId, deliveryId);
     const last = attempts.at(-1);
@@ -43,7 +43,9 @@ export async function getDelivery(
       requestBody: await sentBody(tx, { tenantId, subscriptionId }, attempts, known),
       attempts: attempts.map(presentAttemptDetail),
     };
-  });
+  };
+  // An attempt that ends between two readings would make a delivery look cancelled.
+  return withTenant(ctx, read, "repeatable read");
 }
 
 /** A delivery that failed last and is not open was cancelled before its next try. */

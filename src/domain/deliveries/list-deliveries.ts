@@ -2,7 +2,7 @@ import { type Context, requireScope, withTenant } from "../context.ts";
 import { notFound } from "../errors.ts";
 import { type Page, pageOf, type PageInput, readCursor } from "../pagination.ts";
 import { readTimes } from "../read-times.ts";
-import { getSubscriptionRow } from "../subscriptions/store.ts";
+import { hadSubscription } from "../subscriptions/store.ts";
 import type { DeliveryAttempt } from "./delivery-schema.ts";
 import { listAttemptRows } from "./delivery-store.ts";
 import { presentAttempt } from "./present-delivery.ts";
@@ -20,7 +20,7 @@ export interface ListDeliveriesInput extends PageInput {
 }
 
 /**
- * A page of a subscription's attempts, newest first.
+ * A page of a subscription's attempts, newest first; also of one that was deleted.
  *
  * @throws HubError 403 `forbidden`; 404 `not_found`; 422 `invalid_input`
  */
@@ -34,7 +34,7 @@ export async function listDeliveries(
   const { subscriptionId, status, eventType, eventId, deliveryId, trigger } = input;
   const filter = { status, eventType, eventId, deliveryId, trigger, ...readTimes(input) };
   const rows = await withTenant(ctx, async (tx) => {
-    if ((await getSubscriptionRow(tx, tenantId, subscriptionId)) === undefined) throw notFound();
+    if (!(await hadSubscription(tx, tenantId, subscriptionId))) throw notFound();
     return listAttemptRows(tx, { tenantId, subscriptionId }, { limit: limit + 1, beforeId }, filter);
   });
   return pageOf(rows, limit, presentAttempt);

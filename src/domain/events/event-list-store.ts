@@ -182,18 +182,28 @@ export async function listAttemptedDeliveries(
     ) d order by "lastAttemptAt" desc limit ${limit}`;
 }
 
-/** Deliveries of an event that wait, newest first. */
+/**
+ * Deliveries of an event that wait, newest first: those of `ids`, and up to `limit` of all. CANCELLED: the subscription was
+ * deleted, and its queue ends them in time.
+ */
 export async function listOpenDeliveries(
   tx: Transaction,
   tenantId: string,
   eventId: string,
-  limit: number,
+  { ids, limit }: { ids: readonly string[]; limit: number },
 ): Promise<EventDeliveryRow[]> {
   return tx<EventDeliveryRow[]>`
-    select id as "deliveryId", subscription_id as "subscriptionId",
-      case when replay_id is null then 'EVENT' else 'REPLAY' end as trigger, status, attempt_count as attempts,
-      null::integer as "responseStatus", error_code as "errorCode", next_retry_at as "nextRetryAt",
-      null::timestamptz as "lastAttemptAt"
-    from open_deliveries where tenant_id = ${tenantId} and event_id = ${eventId}
-    order by updated_at desc limit ${limit}`;
+    with newest as (
+      select id from open_deliveries where tenant_id = ${tenantId} and event_id = ${eventId}
+      order by updated_at desc limit ${limit}
+    )
+    select o.id as "deliveryId", o.subscription_id as "subscriptionId",
+      case when o.replay_id is null then 'EVENT' else 'REPLAY' end as trigger,
+      case when s.deleted_at is null then o.status else 'CANCELLED' end as status, o.attempt_count as attempts,
+      null::integer as "responseStatus", o.error_code as "errorCode",
+      case when s.deleted_at is null then o.next_retry_at end as "nextRetryAt", null::timestamptz as "lastAttemptAt"
+    from open_deliveries o join webhook_subscriptions s on s.tenant_id = o.tenant_id and s.id = o.subscription_id
+    where o.tenant_id = ${tenantId} and o.event_id = ${eventId}
+      and (o.id = any(${ids as string[]}::uuid[]) or o.id in (select id from newest))
+    order by o.updated_at desc`;
 }

@@ -1,5 +1,5 @@
 import { withExactNumbers } from "../../platform/json/exact-numbers.ts";
-import { type Context, requireScope, withTenant } from "../context.ts";
+import { type Context, requireScope, type Transaction, withTenant } from "../context.ts";
 import { notFound } from "../errors.ts";
 import { getEventRow, listAttemptedDeliveries, listOpenDeliveries } from "./event-list-store.ts";
 import { presentDeliveries, presentEvent } from "./present-event.ts";
@@ -14,15 +14,18 @@ const DELIVERIES_MAX = 200;
  */
 export async function getEvent(ctx: Context, input: { id: string }): Promise<EventDetail> {
   requireScope(ctx, "events:read");
-  return withTenant(ctx, async (tx) => {
+  const read = async (tx: Transaction): Promise<EventDetail> => {
     const row = await getEventRow(tx, ctx.tenantId, input.id);
     if (row === undefined) throw notFound();
     const attempted = await listAttemptedDeliveries(tx, ctx.tenantId, input.id, DELIVERIES_MAX);
-    const open = await listOpenDeliveries(tx, ctx.tenantId, input.id, DELIVERIES_MAX);
+    const ids = attempted.flatMap(({ deliveryId }) => deliveryId ?? []);
+    const open = await listOpenDeliveries(tx, ctx.tenantId, input.id, { ids, limit: DELIVERIES_MAX });
     return {
       ...presentEvent(row),
       data: withExactNumbers(row.data, JSON.parse(row.data)),
       deliveries: presentDeliveries(attempted, open).slice(0, DELIVERIES_MAX),
     };
-  });
+  };
+  // An attempt that ends between two readings would make a delivery look cancelled.
+  return withTenant(ctx, read, "repeatable read");
 }

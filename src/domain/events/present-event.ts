@@ -19,10 +19,11 @@ export function presentEvent(row: EventListRow): Event {
 }
 
 /**
- * Deliveries of an event, each once: where one waits, that is its state, with what its newest attempt told.
+ * Deliveries of an event, each once: where one waits, that is its state, with what its newest attempt told. One that
+ * failed last and does not wait was cancelled before its next try.
  *
  * @param attempted newest attempt of each delivery
- * @param open deliveries that have not ended
+ * @param open deliveries that have not ended, with all of those that were attempted
  */
 export function presentDeliveries(
   attempted: readonly EventDeliveryRow[],
@@ -35,7 +36,10 @@ export function presentDeliveries(
     lastAttemptAt: byId.get(row.deliveryId)?.lastAttemptAt ?? null,
   }));
   const openIds = new Set(open.map(({ deliveryId }) => deliveryId));
-  return [...waiting, ...attempted.filter(({ deliveryId }) => !openIds.has(deliveryId))].map((row) => ({
+  const ended = attempted
+    .filter(({ deliveryId }) => !openIds.has(deliveryId))
+    .map((row) => (row.status === "RETRYING" ? { ...row, status: "CANCELLED", nextRetryAt: null } : row));
+  return [...waiting, ...ended].map((row) => ({
     ...row,
     nextRetryAt: row.nextRetryAt?.toISOString() ?? null,
     lastAttemptAt: row.lastAttemptAt?.toISOString() ?? null,

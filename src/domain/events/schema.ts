@@ -118,7 +118,9 @@ export const EventDelivery = Type.Object({
   subscriptionId: Type.String({ format: "uuid" }),
   trigger: Type.String({ description: "EVENT, REPLAY or TEST." }),
   status: Type.String({
-    description: "DELIVERED, FAILED, RETRYING; HELD, PARKED or WAITING while it is not being tried.",
+    description:
+      "DELIVERED, FAILED, RETRYING; HELD, PARKED or WAITING while it is not being tried; CANCELLED with its subscription " +
+      "or replay.",
   }),
   attempts: Type.Integer(),
   responseStatus: Nullable(Type.Integer()),

@@ -1,7 +1,7 @@
 import { addressPolicyOf } from "../../platform/egress/address-policy.ts";
 import { isSendableName } from "../../platform/egress/request-head.ts";
 import type { Context } from "../context.ts";
-import type { FieldError } from "../errors.ts";
+import { type FieldError, invalidInput } from "../errors.ts";
 import { readEventPattern } from "../events/event-type.ts";
 import { schemaFaults } from "../schema-faults.ts";
 import { checkTemplate } from "../transformations/check-template.ts";
@@ -59,9 +59,24 @@ export function storedPatterns(given: readonly string[]): string[] {
   return [...new Set(given.map((pattern) => readEventPattern(pattern) ?? pattern))];
 }
 
-/** Custom headers as they are stored: names in lower case. */
+/**
+ * Custom headers as they are stored: names in lower case.
+ *
+ * @throws HubError 422 for one name in two spellings, of which only one could be sent
+ */
 export function storedHeaders(given: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(given).map(([name, value]) => [name.toLowerCase(), value]));
+  const stored = new Map<string, string>();
+  for (const [name, value] of Object.entries(given)) {
+    const lower = name.toLowerCase();
+    if (stored.has(lower))
+      throw invalidInput([{ path: `/headers/${pointerToken(name)}`, message: "is there in two spellings" }]);
+    stored.set(lower, value);
+  }
+  return Object.fromEntries(stored);
+}
+
+function pointerToken(name: string): string {
+  return name.replaceAll("~", "~0").replaceAll("/", "~1");
 }
 
 function addressFaults(ctx: Context, path: string, url: string): FieldError[] {
@@ -86,7 +101,7 @@ function headerFaults(headers: Readonly<Record<string, string>>): FieldError[] {
   const entries = Object.entries(headers);
   if (entries.length > HEADERS_MAX) return [{ path: "/headers", message: `must be at most ${HEADERS_MAX}` }];
   return entries.flatMap(([name, value]) => {
-    const path = `/headers/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+    const path = `/headers/${pointerToken(name)}`;
     if (SECRET_HEADER.test(name))
       return [{ path, message: "belongs into authConfig, which is not shown to readers" }];
     const message = nameFault(name);

@@ -93,6 +93,12 @@ export async function getSubscriptionRow(
   return row;
 }
 
+/** Whether a tenant has or had this subscription: the history of a deleted one stays. */
+export async function hadSubscription(tx: Transaction, tenantId: string, id: string): Promise<boolean> {
+  const rows = await tx`select from webhook_subscriptions where tenant_id = ${tenantId} and id = ${id}`;
+  return rows.length === 1;
+}
+
 /** The subscriptions with these ids, for the hub's own processes (role hub_system). */
 export async function findSubscriptionRows(sql: Sql, ids: readonly string[]): Promise<SubscriptionRow[]> {
   return sql<SubscriptionRow[]>`

@@ -2,7 +2,7 @@ import type { TSchema } from "@sinclair/typebox";
 import { ValueErrorType } from "@sinclair/typebox/errors";
 import { Value } from "@sinclair/typebox/value";
 import { Elysia, ParseError, ValidationError } from "elysia";
-import { ERRORS, type ErrorCode, type FieldError, HubError } from "../../domain/errors.ts";
+import { detailOf, ERRORS, type ErrorCode, type FieldError, HubError } from "../../domain/errors.ts";
 import type { Logger } from "../../platform/log.ts";
 import { problemBody } from "../problems.ts";
 
@@ -75,15 +75,16 @@ function validationVerdict(error: ValidationError, url: string): Verdict {
   // So does a number in the path that is out of its range; the framework tells of it as of one in the query.
   if (error.type === "property" && !url.includes("?")) return { code: "not_found" };
   const inBody = error.type === "body";
-  const errors = new Map<string, string>();
+  const faults = new Map<string, string>();
   for (const fault of error.all) {
     if (!("path" in fault)) continue;
     const { below, message } = wordsOf(fault);
     const path = inBody ? fault.path + below : fault.path.replace(/^\//, "") || parameterOf(url, fault.value);
-    if (!errors.has(path)) errors.set(path, message);
-    if (errors.size === FIELD_ERRORS_MAX) break;
+    if (!faults.has(path)) faults.set(path, message);
+    if (faults.size === FIELD_ERRORS_MAX) break;
   }
-  return { code: "invalid_input", errors: [...errors].map(([path, message]) => ({ path, message })) };
+  const errors = [...faults].map(([path, message]) => ({ path, message }));
+  return { code: "invalid_input", detail: detailOf(errors), errors };
 }
 
 /** Whose value it is: of a number in the query that is out of its range the framework does not tell the name. */

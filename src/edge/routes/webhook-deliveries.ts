@@ -52,7 +52,8 @@ export const webhookDeliveryRoutes = (runtime: Runtime) =>
         detail: {
           tags,
           summary: "List a subscription's delivery attempts",
-          description: "Scope `webhooks:read`. Newest first, one row an attempt.",
+          description:
+            "Scope `webhooks:read`. Newest first, one row an attempt. A deleted subscription's stays.",
         },
       },
     )
