@@ -31,6 +31,12 @@ const rowOf = async (id: unknown): Promise<string> => {
   return row!.text;
 };
 
+const previousCount = async (id: unknown): Promise<number> => {
+  const [row] = await hub.runtime.sqlSystem<{ count: number }[]>`
+    select jsonb_array_length(previous_secrets) as count from webhook_subscriptions where id = ${String(id)}`;
+  return row!.count;
+};
+
 describe("POST /api/v1/webhooks/subscriptions", () => {
   test("creates one with the specification's defaults and a Standard Webhooks secret that is shown once", async () => {
     const { status, json } = await create();
@@ -96,6 +102,30 @@ describe("POST /api/v1/webhooks/subscriptions", () => {
       "/headers/transfer-encoding",
     ],
     ["a header in two spellings", { headers: { "x-a": "1", "X-A": "2" } }, "/headers/X-A"],
+    [
+      "a key in the header of the signature",
+      {
+        signature: { scheme: "HMAC", header: "X-Sig" },
+        authType: "API_KEY",
+        authConfig: { value: "k", name: "x-sig" },
+      },
+      "/authConfig/name",
+    ],
+    [
+      "two HMAC headers of one name",
+      { signature: { scheme: "HMAC" }, authType: "HMAC", authConfig: { secretKey: "s" } },
+      "/authConfig/header",
+    ],
+    [
+      "a signature in the header of its time",
+      { signature: { scheme: "HMAC", header: "x-sig", timestampHeader: "X-Sig" } },
+      "/signature/timestampHeader",
+    ],
+    [
+      "a header that the authentication writes",
+      { headers: { "X-Key": "1" }, authType: "API_KEY", authConfig: { value: "k", name: "x-key" } },
+      "/headers/x-key",
+    ],
     ["a header of the hub", { headers: { "Webhook-Id": "x" } }, "/headers/webhook-id"],
     ["the mark of a replay", { headers: { "Hub-Replay": "x" } }, "/headers/hub-replay"],
     ["a secret header", { headers: { Authorization: "Bearer x" } }, "/headers/authorization"],
@@ -318,5 +348,18 @@ describe("POST …/:id/rotate-secret", () => {
       (await act(json["id"], "rotate-secret", { overlapSeconds: 0 })).json["previousExpiresAt"],
     ).toBeNull();
     expect((await act(json["id"], "rotate-secret", { overlapSeconds: 604_801 })).status).toBe(422);
+  });
+
+  test("keeps a secret that is given again once, and the older ones until their time", async () => {
+    const { json } = await create();
+    const secretKey = `whsec_${Buffer.alloc(32, 7).toString("base64")}`;
+    const first = await act(json["id"], "rotate-secret", { secretKey });
+    const again = await act(json["id"], "rotate-secret", { secretKey });
+    expect(again.json).toEqual(first.json);
+    expect(await previousCount(json["id"])).toBe(1);
+    await act(json["id"], "rotate-secret", { secretKey: json["secretKey"] });
+    expect(await previousCount(json["id"])).toBe(1);
+    for (let time = 0; time < 6; time++) await act(json["id"], "rotate-secret");
+    expect(await previousCount(json["id"])).toBe(7);
   });
 });

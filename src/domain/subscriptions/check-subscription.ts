@@ -48,6 +48,7 @@ export async function checkSubscription(
     ...headerFaults(subscription.headers),
     ...authFaults(ctx, subscription),
     ...signatureFaults(subscription.signatureForm),
+    ...clashFaults(subscription),
     ...(transformTemplate === null
       ? []
       : await checkTemplate(ctx, transformTemplate, { sourceFormat: "JSON" })),
@@ -132,6 +133,53 @@ function authFaults(ctx: Context, subscription: CheckedSubscription): FieldError
 
 function signatureFaults(form: CheckedSubscription["signatureForm"]): FieldError[] {
   return form === null ? [] : namesFaults(form, "/signature", ["header", "timestampHeader"]);
+}
+
+/**
+ * Two of signature, authentication and custom headers that would write one header: only one of them would be sent, and
+ * it might be a delivery without its signature.
+ */
+function clashFaults(subscription: CheckedSubscription): FieldError[] {
+  const places = new Map<string, string>();
+  const faults: FieldError[] = [];
+  for (const { name, path } of writtenHeaders(subscription)) {
+    const taken = places.get(name);
+    if (taken === undefined) places.set(name, path);
+    else faults.push({ path, message: `must be another header than the ${name} of ${taken}` });
+  }
+  return faults;
+}
+
+/** Headers that are not the hub's own, and the field that each comes from; names in lower case. */
+function writtenHeaders({ authType, authConfig, headers, signatureForm }: CheckedSubscription): {
+  name: string;
+  path: string;
+}[] {
+  const written: { name: string; path: string }[] = [];
+  if (signatureForm?.scheme === "HMAC") {
+    const own = hmacHeaders(signatureForm, "/signature");
+    const { name, path } = own[0]!;
+    written.push(...own);
+    if (signatureForm.layout !== "PAIRS") written.push({ name: `${name}-previous`, path });
+  }
+  if (authType === "BASIC" || authType === "OAUTH2")
+    written.push({ name: "authorization", path: "/authType" });
+  if (authType === "HMAC" && authConfig !== null) written.push(...hmacHeaders(authConfig, "/authConfig"));
+  if (authType === "API_KEY" && authConfig !== null && authConfig["in"] !== "query")
+    written.push({ name: headerName(authConfig["name"], "x-api-key"), path: "/authConfig/name" });
+  for (const name of Object.keys(headers)) written.push({ name, path: `/headers/${pointerToken(name)}` });
+  return written;
+}
+
+function hmacHeaders(form: Readonly<Record<string, unknown>>, at: string): { name: string; path: string }[] {
+  const written = [{ name: headerName(form["header"], "x-signature"), path: `${at}/header` }];
+  if (form["timestampHeader"] !== undefined && form["layout"] !== "PAIRS")
+    written.push({ name: headerName(form["timestampHeader"], ""), path: `${at}/timestampHeader` });
+  return written;
+}
+
+function headerName(given: unknown, otherwise: string): string {
+  return typeof given === "string" ? given.toLowerCase() : otherwise;
 }
 
 function namesFaults(

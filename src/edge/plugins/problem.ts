@@ -123,18 +123,31 @@ function wordsOf(fault: Fault): { below: string; message: string } {
   return { below: "", message };
 }
 
-/** A member of a union as its reader may write it; of an object the fields that it needs. */
+/** A member of a union as its reader may write it; of an object the fields that it needs, with their literals. */
 function formOf(member: TSchema): string {
   if ("const" in member) return JSON.stringify(member["const"]);
   const needed = member.type === "object" ? ((member["required"] as string[] | undefined) ?? []) : [];
-  return needed.length === 0 ? String(member.type) : `{ ${needed.join(", ")} }`;
+  const fields = needed.map((name) => {
+    const field = (member["properties"] as Record<string, TSchema>)[name];
+    return field !== undefined && "const" in field ? `${name}: ${JSON.stringify(field["const"])}` : name;
+  });
+  return fields.length === 0 ? String(member.type) : `{ ${fields.join(", ")} }`;
 }
 
-/** The members of a union that a value was meant for: those of its kind, and of several objects the one with its fields. */
+/**
+ * The members of a union that a value was meant for: those of its kind, and of several objects the one that shares a
+ * literal with it, else the one with its fields.
+ */
 function meantMembers(members: readonly TSchema[], value: unknown): TSchema[] {
   const ofKind = members.filter((member) => isMeant(member, value));
   if (ofKind.length < 2 || typeof value !== "object" || value === null) return ofKind;
   const fields = Object.keys(value);
+  const named = ofKind.filter((member) =>
+    Object.entries((member["properties"] ?? {}) as Record<string, TSchema>).some(
+      ([name, field]) => "const" in field && field["const"] === (value as Record<string, unknown>)[name],
+    ),
+  );
+  if (named.length === 1) return named;
   return ofKind.filter((member) => fields.some((field) => Object.hasOwn(member["properties"] ?? {}, field)));
 }
 

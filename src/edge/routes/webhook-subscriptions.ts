@@ -114,7 +114,7 @@ export const webhookSubscriptionRoutes = (runtime: Runtime) =>
           summary: "Rotate the signing secret",
           description:
             "Scope `webhooks:write`. Deliveries are signed with the old secret too for `overlapSeconds` (0 to 7 days, " +
-            "one day when left out).",
+            "one day when left out); at most nine older ones sign at a time.",
         },
       },
     );
