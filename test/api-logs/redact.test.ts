@@ -74,6 +74,14 @@ describe("createRedactor().text()", () => {
     ["base64 behind a user name", Buffer.from(`ab:${SECRET}@tail`).toString("base64")],
     ["base64url", Buffer.from(`user:${SECRET}`).toString("base64url")],
   ];
+  const escapedUnits = [...SECRET].map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  forms.push(
+    ["as PHP writes it into JSON", SECRET.replaceAll("/", "\\/")],
+    ["as .NET writes it into JSON", SECRET.replaceAll("+", "\\u002B")],
+    ["in JSON's escapes alone", escapedUnits.join("")],
+    ["in XML's escapes", SECRET.replaceAll("+", "&#43;").replaceAll("=", "&#x3D;")],
+    ["URL-encoded further than needed", SECRET.replace("c", "%63").replaceAll("/", "%2f")],
+  );
   for (const [name, form] of forms) {
     test(`text() removes a known secret that stands ${name}`, () => {
       const shown = createRedactor({ secrets: [SECRET] }).text(`before ${form} after`);
@@ -110,6 +118,11 @@ describe("createRedactor().url() and query()", () => {
   test("url() keeps order and harmless parameters", () => {
     const shown = createRedactor().url("https://h/p?b=2&access_token=zzz&a=1&api%5Fkey=q&b=3");
     expect(shown).toBe(`https://h/p?b=2&access_token=${REDACTED}&a=1&api%5Fkey=${REDACTED}&b=3`);
+  });
+
+  test("url() removes secret parameters of a fragment", () => {
+    const shown = createRedactor().url("https://h/cb?x=1#state=abc&access_token=tok");
+    expect(shown).toBe(`https://h/cb?x=1#state=${REDACTED}&access_token=${REDACTED}`);
   });
 
   test("query() makes arrays of repeated names", () => {
@@ -173,6 +186,31 @@ describe("createRedactor().body()", () => {
     );
   });
 
+  test("body() removes what a secret element holds, however it is written", () => {
+    const xml =
+      '<a><Password><![CDATA[x<y]]></Password><Passwd><!-- c -->1&#50;</Passwd><b token="t>u">e</b><c>kept</c></a>';
+    expect(redactBody(xml, "text/xml")).toBe(
+      `<a><Password><![CDATA[${REDACTED}]]></Password><Passwd><!-- c -->${REDACTED}</Passwd>` +
+        `<b token="${REDACTED}">e</b><c>kept</c></a>`,
+    );
+  });
+
+  test("body() removes secret fields of a document that stands as text in another one", () => {
+    const inner = JSON.stringify({ a: 1, password: "hunter22" });
+    const shown = redactBody(JSON.stringify({ Message: inner, list: [inner], n: 1 }), "application/json");
+    const hidden = JSON.stringify({ a: 1, password: REDACTED });
+    expect(JSON.parse(shown)).toEqual({ Message: hidden, list: [hidden], n: 1 });
+    expect(redactBody(`{"m":"{\\"password\\":\\"hunt`, "application/json")).not.toContain("hunt");
+  });
+
+  test("body() removes secret parts of a multipart form", () => {
+    const part = (name: string, value: string): string =>
+      `--b\r\nContent-Disposition: form-data; name="${name}"\r\nContent-Type: text/plain\r\n\r\n${value}\r\n`;
+    const form = (password: string): string => `${part("user", "u")}${part("password", password)}--b--\r\n`;
+    expect(redactBody(form("hunter22\nx"), "multipart/form-data; boundary=b")).toBe(form(REDACTED));
+    expect(redactBody(part("token", "abc").slice(0, -3), "multipart/form-data")).not.toContain("ab");
+  });
+
   test("body() shows no part of a secret that lies across the cut", () => {
     for (let offset = 0; offset < SECRET.length; offset++) {
       const text = "x".repeat(1000 - offset) + SECRET + "y".repeat(20_000);
@@ -209,12 +247,19 @@ describe("createRedactor().body()", () => {
       `"token" ${" ".repeat(size)}`,
       "<a b='".repeat(size / 6),
       "&=".repeat(size / 2),
+      '<"'.repeat(size / 2),
+      "<!--".repeat(size / 4),
+      "content-disposition: form-data; name=a\n".repeat(size / 39),
+      "content-disposition: name=".repeat(size / 26),
+      "\\u0063".repeat(size / 6),
+      `["${'{\\"'.repeat(size / 3)}"]`,
     ];
     for (const document of documents) {
       for (const type of [
         "application/json",
         "text/xml",
         "application/x-www-form-urlencoded",
+        "multipart/form-data",
         "text/plain",
       ]) {
         expect(redactBody(document, type, { secrets: [SECRET] }, size).length).toBeGreaterThan(0);

@@ -1,4 +1,4 @@
-import { redactFormText, redactJsonText, redactXmlText } from "./redact-document.ts";
+import { redactFormText, redactJsonText, redactMultipartText, redactXmlText } from "./redact-document.ts";
 import { isSecretName, normalName, REDACTED } from "./secret-names.ts";
 import { createValueRedactor } from "./secret-values.ts";
 
@@ -36,9 +36,12 @@ export function createRedactor(
   const extra = new Set((options.names ?? []).map(normalName));
   const text = createValueRedactor(options.secrets ?? []);
   const url = (given: string): string => {
-    const queryStart = given.indexOf("?");
+    const queryStart = given.search(/[?#]/);
     if (queryStart < 0) return text(given);
-    return text(`${given.slice(0, queryStart)}?${redactFormText(given.slice(queryStart + 1), extra)}`);
+    // The implicit grant hands tokens over in the fragment (RFC 6749 section 4.2.2).
+    const parts = given.slice(queryStart + 1).split("#");
+    const shown = parts.map((part) => redactFormText(part, extra)).join("#");
+    return text(given.slice(0, queryStart + 1) + shown);
   };
   const kindOf = createHeaderJudge(extra);
   const header = (name: string, value: string): string => {
@@ -129,6 +132,7 @@ function decodeLossless(bytes: Uint8Array): { text: string; encoding: "utf8" | "
 function redactByType(text: string, contentType: string | null, extra: ReadonlySet<string>): string {
   const type = contentType?.toLowerCase() ?? "";
   if (type.includes("x-www-form-urlencoded")) return redactFormText(text, extra);
+  if (type.includes("multipart/form-data")) return redactMultipartText(text, extra);
   const first = text.trimStart()[0];
   if (type.includes("json") || first === "{" || first === "[") return redactJsonText(text, extra);
   if (type.includes("xml") || first === "<") return redactXmlText(text, extra);
