@@ -6,6 +6,7 @@ const DATA = {
   total: 12.5,
   paid: false,
   note: null,
+  none: [],
   tags: ["cold", "fragile"],
   stops: [
     { city: "Kyiv", n: 1 },
@@ -39,6 +40,10 @@ describe("compileFilter()", () => {
     [{ "data.note": null }, true],
     [{ "data.missing": null }, false],
     [{ "data.note": { $exists: true }, "data.missing": { $exists: false } }, true],
+    [{ "data.none": { $exists: true } }, true],
+    [{ "data.none": { $not: { $exists: true } } }, false],
+    [{ "data.none.x": { $exists: true } }, false],
+    [{ "data.none": null }, false],
     [{ "data.status": { $startsWith: "N", $endsWith: "W", $contains: "E" } }, true],
     [{ "data.status": { $regex: "^(NEW|SENT)$" } }, true],
     [{ "data.tags": "cold" }, true],

@@ -117,13 +117,17 @@ function compilePath(
     return fault(compilation, at, message);
   }
   const test = compileCondition(compilation, condition, at, depth + 1);
-  if (root === "data") return (event) => test(valuesAt(event.data(), names));
+  if (root === "data")
+    return (event) => {
+      const found = valuesAt(event.data(), names);
+      return test(elementsOf(found), found.length > 0);
+    };
   const field = root as "id" | "type" | "orderingKey";
-  return (event) => test(event[field] === undefined ? [] : [event[field]]);
+  return (event) => test(event[field] === undefined ? [] : [event[field]], event[field] !== undefined);
 }
 
-/** A test over every value that the path leads to; none when there is nothing. */
-type ValuesTest = (values: readonly unknown[]) => boolean;
+/** A test over every value that the path leads to; none when there is nothing, or a list without elements. */
+type ValuesTest = (values: readonly unknown[], exists: boolean) => boolean;
 
 function compileCondition(
   compilation: Compilation,
@@ -141,9 +145,9 @@ function compileCondition(
     const place = `${at}/${pointerToken(name)}`;
     if (name !== "$not") return compileOperator(compilation, name, operand, place);
     const inner = compileCondition(compilation, operand, place, depth + 1);
-    return (values: readonly unknown[]) => !inner(values);
+    return (values: readonly unknown[], exists: boolean) => !inner(values, exists);
   });
-  return (values) => tests.every((test) => test(values));
+  return (values, exists) => tests.every((test) => test(values, exists));
 }
 
 function compileOperator(compilation: Compilation, name: string, operand: unknown, at: string): ValuesTest {
@@ -200,7 +204,7 @@ const OPERATORS: Readonly<Record<string, (operand: unknown) => ValuesTest | stri
   $in: (operand) => (isList(operand) ? inSet(ifAny, operand) : LIST),
   $nin: (operand) => (isList(operand) ? inSet(ifNone, operand) : LIST),
   $exists: (operand) =>
-    typeof operand === "boolean" ? (values) => values.length > 0 === operand : "must be true or false",
+    typeof operand === "boolean" ? (_values, exists) => exists === operand : "must be true or false",
   $startsWith: text((value, operand) => value.startsWith(operand)),
   $endsWith: text((value, operand) => value.endsWith(operand)),
   $contains: text((value, operand) => value.includes(operand)),
@@ -226,7 +230,7 @@ function matchPattern(operand: unknown): ValuesTest | string {
   }
 }
 
-/** Every value under a path: an array stands for itself by index, and else for each of its elements. */
+/** Every value under a path: an array on the way stands for itself by index, and else for each of its elements. */
 function valuesAt(root: unknown, names: readonly string[]): unknown[] {
   let values: unknown[] = [root];
   for (const name of names) {
@@ -242,6 +246,11 @@ function valuesAt(root: unknown, names: readonly string[]): unknown[] {
     }
     values = next;
   }
+  return values;
+}
+
+/** An array at the end of a path stands for its elements. */
+function elementsOf(values: readonly unknown[]): unknown[] {
   return values.flatMap((value) => (Array.isArray(value) ? value.slice(0, VALUES_MAX) : [value]));
 }
 

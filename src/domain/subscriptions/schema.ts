@@ -65,7 +65,9 @@ const settings = {
     Type.Record(Type.String(), Type.Unknown(), {
       description:
         'Condition on the event, for example `{ "data.status": { "$in": ["NEW"] } }`. Operators: $eq, $ne, $gt, $gte, ' +
-        "$lt, $lte, $in, $nin, $exists, $startsWith, $endsWith, $contains, $regex (RE2), $not, $and, $or, $nor.",
+        "$lt, $lte, $in, $nin, $exists, $startsWith, $endsWith, $contains, $regex (RE2), $not, $and, $or, $nor. A list stands " +
+        "for its elements, of which one has to match. null is a value: what is missing matches `$exists: false`, and " +
+        "what $ne, $nin and $not ask for.",
     }),
   ),
   authType: AuthType,
