@@ -56,6 +56,14 @@ describe("readReplayRange()", () => {
       expect(() => readReplayRange({ from })).toThrow("/filter/from: must be a time as in RFC 3339");
     },
   );
+
+  test("takes a type in both spellings or its beginning, and refuses what is none", () => {
+    expect(readReplayRange({ eventType: "ORDER_CREATED" }).typePattern).toBe("order.created");
+    expect(readReplayRange({ eventType: "order.*" }).typePattern).toBe("order.*");
+    expect(() => readReplayRange({ eventType: "no type" })).toThrow(
+      "/filter/eventType: must be an event type",
+    );
+  });
 });
 
 describe("replayDeliveries()", () => {

@@ -226,7 +226,11 @@ describe("a subscription", () => {
     await deleteSubscription(fixture.ctx, { id });
     expect(await ofEvent()).toMatchObject([{ status: "CANCELLED", attempts: 1, nextRetryAt: null }]);
     expect(await shown()).toMatchObject({ status: "CANCELLED", nextRetryAt: null });
-    expect((await listDeliveries(fixture.ctx, { subscriptionId: id })).data).toHaveLength(1);
+    const listed = async (filter: string): Promise<number> =>
+      (await listDeliveries(fixture.ctx, { subscriptionId: id, eventType: filter })).data.length;
+    expect([await listed("*"), await listed(`${type.slice(0, -2)}*`), await listed("order.x*")]).toEqual([
+      1, 1, 0,
+    ]);
   }, 60_000);
 
   test("with a rate gets no more than it allows", async () => {

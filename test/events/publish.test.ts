@@ -126,6 +126,7 @@ describe("POST /api/v1/events", () => {
     ["data is missing", () => ({ type: "a.b" }), "/events/3/data"],
     ["the type is none", (good) => ({ ...good, type: "Order Created" }), "/events/3/type"],
     ["the type is the hub's own", (good) => ({ ...good, type: "webhook.received" }), "/events/3/type"],
+    ["a partner would get it from the hub", (good) => ({ ...good, type: "EDI_DOCUMENT" }), "/events/3/type"],
     [
       "the time is none",
       (good) => ({ ...good, occurredAt: "yesterday, at noon sharp" }),

@@ -40,13 +40,22 @@ const columns = (tx: Transaction) => tx`
 
 export interface AttemptFilter {
   status?: string | undefined;
-  eventType?: string | undefined;
+  /** A type, or a beginning before `*`. */
+  typePattern?: string | undefined;
   eventId?: string | undefined;
   deliveryId?: string | undefined;
   trigger?: string | undefined;
   fromMs?: number | undefined;
   toMs?: number | undefined;
 }
+
+/** Condition on the event type of attempts `d`: a type, or a beginning before `*`. */
+export const typeIs = (sql: Sql | Transaction, pattern: string | undefined) => {
+  if (pattern === undefined || pattern === "*") return sql``;
+  return pattern.endsWith("*")
+    ? sql`and starts_with(d.event_type, ${pattern.slice(0, -1)})`
+    : sql`and d.event_type = ${pattern}`;
+};
 
 /** A page of a subscription's attempts, newest first, before the id `beforeId`. */
 export async function listAttemptRows(
@@ -55,13 +64,13 @@ export async function listAttemptRows(
   page: { limit: number; beforeId: string | undefined },
   filter: AttemptFilter,
 ): Promise<AttemptListRow[]> {
-  const { status, eventType, eventId, deliveryId, trigger, fromMs, toMs } = filter;
+  const { status, typePattern, eventId, deliveryId, trigger, fromMs, toMs } = filter;
   return tx<AttemptListRow[]>`
     select ${columns(tx)} from webhook_deliveries d
     where d.tenant_id = ${owner.tenantId} and d.subscription_id = ${owner.subscriptionId}
       ${page.beforeId === undefined ? tx`` : tx`and d.id < ${page.beforeId}`}
       ${status === undefined ? tx`` : tx`and d.status = ${status}`}
-      ${eventType === undefined ? tx`` : tx`and d.event_type = ${eventType}`}
+      ${typeIs(tx, typePattern)}
       ${eventId === undefined ? tx`` : tx`and d.event_id = ${eventId}`}
       ${deliveryId === undefined ? tx`` : tx`and d.delivery_id = ${deliveryId}`}
       ${trigger === undefined ? tx`` : tx`and d.trigger = ${trigger}`}

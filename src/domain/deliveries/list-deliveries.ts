@@ -6,8 +6,9 @@ import { hadSubscription } from "../subscriptions/store.ts";
 import type { DeliveryAttempt } from "./delivery-schema.ts";
 import { listAttemptRows } from "./delivery-store.ts";
 import { presentAttempt } from "./present-delivery.ts";
+import { readTypeFilter } from "./replay-range.ts";
 
-/** Filters of a subscription's history; `from` (included) and `to` (not included) as in RFC 3339. */
+/** Filters of a subscription's history; `eventType` may end with `*`; `from` (included) and `to` (not included) as in RFC 3339. */
 export interface ListDeliveriesInput extends PageInput {
   subscriptionId: string;
   status?: string | undefined;
@@ -32,7 +33,8 @@ export async function listDeliveries(
   const { tenantId } = ctx;
   const { limit, beforeId } = readCursor(input);
   const { subscriptionId, status, eventType, eventId, deliveryId, trigger } = input;
-  const filter = { status, eventType, eventId, deliveryId, trigger, ...readTimes(input) };
+  const typePattern = readTypeFilter(eventType, "eventType");
+  const filter = { status, typePattern, eventId, deliveryId, trigger, ...readTimes(input) };
   const rows = await withTenant(ctx, async (tx) => {
     if (!(await hadSubscription(tx, tenantId, subscriptionId))) throw notFound();
     return listAttemptRows(tx, { tenantId, subscriptionId }, { limit: limit + 1, beforeId }, filter);

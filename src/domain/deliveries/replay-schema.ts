@@ -13,7 +13,13 @@ export const ReplayFilter = Type.Object(
           "How the deliveries ended; FAILED when left out. What a replay delivered since is left out.",
       }),
     ),
-    eventType: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
+    eventType: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 100,
+        description: "An event type, or its beginning before `*`.",
+      }),
+    ),
     from: Bound("RFC 3339, included; the time of the last attempt."),
     to: Bound("RFC 3339, not included."),
   },

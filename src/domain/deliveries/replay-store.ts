@@ -1,6 +1,7 @@
 import { plainArrayText } from "../../platform/postgres/array-text.ts";
 import type { Sql } from "../../platform/postgres/client.ts";
 import type { Transaction } from "../context.ts";
+import { typeIs } from "./delivery-store.ts";
 import type { ReplayFilter } from "./replay-schema.ts";
 
 /** A row of replay_jobs. */
@@ -33,7 +34,8 @@ const columns = (sql: Sql | Transaction) => sql`
 /** Which attempts a replay starts from; times in milliseconds since the epoch, `toMs` not included. */
 export interface ReplayRange {
   status: "FAILED" | "DELIVERED";
-  eventType: string | undefined;
+  /** A type, or a beginning before `*`. */
+  typePattern: string | undefined;
   fromMs: number | undefined;
   toMs: number | undefined;
 }
@@ -51,7 +53,7 @@ const selection = (
 ) => sql`
   d.tenant_id = ${tenantId} and d.subscription_id = ${subscriptionId} and d.trigger = 'EVENT'
     and d.status = ${range.status}
-    ${range.eventType === undefined ? sql`` : sql`and d.event_type = ${range.eventType}`}
+    ${typeIs(sql, range.typePattern)}
     ${range.fromMs === undefined ? sql`` : sql`and d.created_at >= ${new Date(range.fromMs)}`}
     ${range.toMs === undefined ? sql`` : sql`and d.created_at < ${new Date(range.toMs)}`}
     ${

@@ -1,3 +1,5 @@
+import { findBuiltInType } from "./built-in-types.ts";
+
 /** Longest event type; `webhook_deliveries.event_type` of the specification holds 100 characters. */
 export const EVENT_TYPE_MAX = 100;
 
@@ -5,7 +7,7 @@ export const EVENT_TYPE_MAX = 100;
 const DOTTED = /^[a-z0-9_-]+(?:\.[a-z0-9_-]+)*$/;
 const UPPER = /^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*$/;
 
-/** Types that only the hub itself publishes. */
+/** Beginnings that are the hub's own, with the types to come. */
 const OWN_PREFIXES = ["integration.", "webhook.", "circuit.", "sync."];
 
 /**
@@ -21,7 +23,7 @@ export function readEventType(text: string): string | undefined {
 
 /** True for a type that only the hub publishes: from anybody else it would be a forgery. */
 export function isOwnType(type: string): boolean {
-  return OWN_PREFIXES.some((prefix) => type.startsWith(prefix));
+  return OWN_PREFIXES.some((prefix) => type.startsWith(prefix)) || findBuiltInType(type)?.origin === "HUB";
 }
 
 /**

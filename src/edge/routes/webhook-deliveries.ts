@@ -41,7 +41,13 @@ export const webhookDeliveryRoutes = (runtime: Runtime) =>
         params: idParams,
         query: listQuery({
           status: t.Optional(AttemptStatus),
-          eventType: t.Optional(t.String({ minLength: 1, maxLength: 100 })),
+          eventType: t.Optional(
+            t.String({
+              minLength: 1,
+              maxLength: 100,
+              description: "An event type, or its beginning before `*`.",
+            }),
+          ),
           eventId: t.Optional(t.String({ format: "uuid" })),
           deliveryId: t.Optional(t.String({ format: "uuid" })),
           trigger: t.Optional(DeliveryTriggerName),
