@@ -90,4 +90,14 @@ describe("Lane.rateWaitMs()", () => {
     while (lane.rateWaitMs(limit, 20_000) === 0) burst++;
     expect(burst).toBe(5);
   });
+
+  test("does not wait by a rate that was changed meanwhile, and begins the new one without a burst", () => {
+    const lane = new Lane(newId(), newId(), undefined as never);
+    const hourly = { limit: 1, windowSeconds: 3600 };
+    expect(lane.rateWaitMs(hourly, 0)).toBe(0);
+    expect(lane.rateWaitMs({ ...hourly }, 1_000)).toBe(3_599_000);
+    const faster = { limit: 10, windowSeconds: 1 };
+    expect([lane.rateWaitMs(faster, 1_000), lane.rateWaitMs(faster, 1_000)]).toEqual([0, 100]);
+    expect([lane.rateWaitMs(hourly, 1_000), lane.rateWaitMs(hourly, 1_000)]).toEqual([0, 3_600_000]);
+  });
 });

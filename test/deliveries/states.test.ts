@@ -8,6 +8,7 @@ import { getEvent } from "../../src/domain/events/get-event.ts";
 import { deleteSubscription } from "../../src/domain/subscriptions/delete-subscription.ts";
 import { getSubscription } from "../../src/domain/subscriptions/get-subscription.ts";
 import { setSubscriptionStatus } from "../../src/domain/subscriptions/set-subscription-status.ts";
+import { updateSubscription } from "../../src/domain/subscriptions/update-subscription.ts";
 import { newId } from "../../src/platform/uuid.ts";
 import {
   attemptsOf,
@@ -245,6 +246,26 @@ describe("a subscription", () => {
     // When they were sent: how long they travelled is not the hub's to say.
     const times = (await attemptsOf(fixture, id)).map(({ createdAt }) => createdAt.getTime());
     expect(times.at(-1)! - times[0]!).toBeGreaterThan(1_600);
+  }, 60_000);
+
+  test("whose rate is raised gets at once what waited behind the old one, and shows it as waiting until then", async () => {
+    const type = eventType();
+    const receiver = receive();
+    const { id } = await fixture.subscribe(receiver.url, {
+      eventTypes: [type],
+      rateLimit: { limit: 1, windowSeconds: 86_400, burst: 1 },
+    });
+    await fixture.publish(Array.from({ length: 20 }, () => ({ type })));
+    await until("one went out, the others wait", async () => {
+      const { open } = await subscriptionStatistics(fixture.ctx, { subscriptionId: id });
+      return receiver.requests.length === 1 && open.waiting === 19;
+    });
+    await updateSubscription(fixture.ctx, { id, changes: { rateLimit: { limit: 100, windowSeconds: 1 } } });
+    await until("all went out", () => receiver.requests.length === 20);
+    await until("none waits", async () => {
+      const { open, totalDelivered } = await subscriptionStatistics(fixture.ctx, { subscriptionId: id });
+      return open.waiting === 0 && totalDelivered === 20;
+    });
   }, 60_000);
 
   test("of orderingMode KEY gets each key's events in order, and a failing key waits alone", async () => {

@@ -105,9 +105,9 @@ export const SubscriptionStatistics = Type.Object({
   ),
   open: Type.Object({
     retrying: Type.Integer(),
-    held: Type.Integer(),
-    parked: Type.Integer(),
-    waiting: Type.Integer(),
+    held: Type.Integer({ description: "Until the subscription is resumed." }),
+    parked: Type.Integer({ description: "Behind a delivery of their ordering key that failed." }),
+    waiting: Type.Integer({ description: "For their first try: behind a rate or others, or in flight." }),
   }),
   nextRetryAt: Nullable(Timestamp),
   lastTriggeredAt: Nullable(Timestamp),

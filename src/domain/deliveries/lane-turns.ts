@@ -135,13 +135,16 @@ export class LaneTurns {
   }
 
   /** A lane that waits for a time comes back by a timer; one that waits for its own requests by their end. */
-  #wakeAt(lane: Lane, atMs: number, nowMs: number): void {
-    if (atMs <= nowMs || lane.isAsleep) return;
-    lane.isAsleep = true;
+  #wakeAt(lane: Lane, wantedMs: number, nowMs: number): void {
+    if (wantedMs <= nowMs) return;
+    const atMs = Math.min(wantedMs, nowMs + SLEEP_MAX_MS);
+    // What it waits for may have come nearer: another rate, or a resume.
+    if (lane.alarm !== undefined && lane.alarm.atMs <= atMs) return;
+    clearTimeout(lane.alarm?.timer);
     const wake = (): void => {
-      lane.isAsleep = false;
+      lane.alarm = undefined;
       this.ready(lane);
     };
-    setTimeout(wake, Math.min(atMs - nowMs, SLEEP_MAX_MS)).unref();
+    lane.alarm = { atMs, timer: setTimeout(wake, atMs - nowMs).unref() };
   }
 }

@@ -54,8 +54,8 @@ export class Lane {
   isLoading = false;
   /** Stands in the turn already. */
   isQueued = false;
-  /** A timer will bring it back into the turn. */
-  isAsleep = false;
+  /** Brings it back into the turn at a time that it waits for. */
+  alarm: { atMs: number; timer: ReturnType<typeof setTimeout> } | undefined;
   /** The queue is held or being cancelled: nothing is sent. */
   isParked = false;
   /** Shares the slow lane. */
@@ -70,8 +70,9 @@ export class Lane {
   #limit = 1;
   #usualMs = 0;
   #hasAnswered = false;
-  /** GCRA: theoretical arrival time, milliseconds. */
+  /** GCRA: theoretical arrival time, milliseconds, under the limit that it was counted for. */
   #arrivalMs: number | undefined;
+  #countedFor: SubscriptionRateLimit | undefined;
 
   constructor(subscriptionId: string, tenantId: string, owned: OwnedPartition) {
     this.subscriptionId = subscriptionId;
@@ -155,11 +156,13 @@ export class Lane {
 
   /**
    * Time until the subscription's rate allows one more; 0 charges it. A new owner begins without a burst, so that the
-   * rate holds over a change of owners.
+   * rate holds over a change of owners; so does a rate that was changed, for which the old one's waits do not count.
    */
   rateWaitMs(limit: SubscriptionRateLimit, nowMs: number): number {
     const emissionMs = (limit.windowSeconds * 1000) / limit.limit;
     const burstMs = emissionMs * (limit.burst ?? limit.limit);
+    if (this.#countedFor !== limit && !isSameRate(this.#countedFor, limit)) this.#arrivalMs = undefined;
+    this.#countedFor = limit;
     const arrivalMs = Math.max(this.#arrivalMs ?? nowMs + burstMs - emissionMs, nowMs);
     const waitMs = arrivalMs + emissionMs - burstMs - nowMs;
     if (waitMs > 0) {
@@ -191,4 +194,9 @@ export class Lane {
       this.#limit = Math.min(LIMIT_MAX, this.#limit + 1);
     }
   }
+}
+
+function isSameRate(one: SubscriptionRateLimit | undefined, other: SubscriptionRateLimit): boolean {
+  const { limit, windowSeconds, burst } = other;
+  return one?.limit === limit && one.windowSeconds === windowSeconds && one.burst === burst;
 }
