@@ -28,6 +28,7 @@ const until = (holds: () => Promise<void>): Promise<void> =>
   retryUntil(holds, { everyMs: 20, timeoutMs: 50_000 });
 const put = (fields: Record<string, string>) =>
   hub.runtime.redis.xadd(EVENT_INTAKE_KEY, "*", ...Object.entries(fields).flat());
+const putBytes = (...fields: (string | Buffer)[]) => hub.runtime.redis.xadd(EVENT_INTAKE_KEY, "*", ...fields);
 const drained = () => until(async () => expect(await hub.runtime.redis.xlen(EVENT_INTAKE_KEY)).toBe(0));
 const lettersOf = (tenant: TestTenant) => hub.runtime.sqlSystem<Record<string, unknown>[]>`
   select topic, event_type, reason_code, message, convert_from(body, 'UTF8') as body from dead_letters
@@ -67,6 +68,16 @@ describe("the intake stream events:in", () => {
     expect(entries[1]!.message.externalId).toBeUndefined();
   });
 
+  test("makes bytes that are no text a dead letter, and takes the character that stands for such", async () => {
+    const tenant = await hub.newTenant();
+    const broken = Buffer.concat([Buffer.from('"'), Buffer.from([0xe9]), Buffer.from('"')]);
+    await putBytes("tenantId", tenant.id, "type", "a.b", "data", broken);
+    await putBytes("tenantId", tenant.id, "type", "a.b", "data", '"\uFFFD"');
+    await drained();
+    expect((await streamed(hub.runtime, tenant.id)).map(({ data }) => data)).toEqual(['"\uFFFD"']);
+    expect(await lettersOf(tenant)).toMatchObject([{ message: "holds bytes that are not UTF-8" }]);
+  });
+
   test.each<[string, Record<string, string>, string]>([
     ["data that is no JSON", { type: "a.b", data: "{" }, "/data"],
     ["no data", { type: "a.b" }, "/data"],
@@ -83,8 +94,13 @@ describe("the intake stream events:in", () => {
     expect(letter).toMatchObject({ topic: "events", reason_code: "event_invalid" });
     expect(String(letter!["message"])).toStartWith(path);
     expect(await streamed(hub.runtime, tenant.id)).toEqual([]);
-    const listed = await hub.call("GET", "/api/v1/dead-letters", { key: tenant.apiKey });
-    expect((listed.json["data"] as unknown[]).length).toBe(1);
+    for (const [topic, count] of [
+      ["events", 1],
+      ["inbound", 0],
+    ] as const) {
+      const listed = await hub.call("GET", `/api/v1/dead-letters?topic=${topic}`, { key: tenant.apiKey });
+      expect(listed.json["data"]).toHaveLength(count);
+    }
   });
 
   test("publishes a dead letter that was mended, under the id that it would have had", async () => {

@@ -12,12 +12,13 @@ import { listDeadLetterRows } from "./store.ts";
  */
 export async function listDeadLetters(
   ctx: Context,
-  input: PageInput & DeadLetterFilter & { status?: DeadLetter["status"] | undefined },
+  input: PageInput &
+    DeadLetterFilter & { topic?: DeadLetter["topic"] | undefined; status?: DeadLetter["status"] | undefined },
 ): Promise<Page<DeadLetter>> {
   requireScope(ctx, "webhooks:read");
   const { limit, beforeId } = readCursor(input);
-  const { endpointId, reasonCode, eventType, status } = input;
-  const range = { endpointId, reasonCode, eventType, status, ...readTimes(input) };
+  const { topic, endpointId, reasonCode, eventType, status } = input;
+  const range = { topic, endpointId, reasonCode, eventType, status, ...readTimes(input) };
   const rows = await withTenant(ctx, (tx) =>
     listDeadLetterRows(tx, ctx.tenantId, { limit: limit + 1, beforeId }, range),
   );

@@ -11,12 +11,15 @@ export const DeadLetterStatus = Type.Union([Type.Literal("OPEN"), Type.Literal("
   description: "OPEN waits for a person. A replay that fails again makes a new dead letter.",
 });
 
+export const DeadLetterTopic = Type.Union([Type.Literal("inbound"), Type.Literal("events")], {
+  description:
+    "`inbound` for webhooks that could not be processed, `events` for events that are none or cannot be delivered.",
+});
+export type DeadLetterTopic = Static<typeof DeadLetterTopic>;
+
 const listed = {
   id: Type.String({ format: "uuid" }),
-  topic: Type.String({
-    description:
-      "`inbound` for webhooks that could not be processed, `events` for entries of `events:in` that are no events.",
-  }),
+  topic: DeadLetterTopic,
   endpointId: NullableId,
   subscriptionId: NullableId,
   receiptId: NullableId,

@@ -1,10 +1,11 @@
 import { floorId } from "../../platform/uuid.ts";
 import type { Transaction } from "../context.ts";
+import type { DeadLetterTopic } from "./schema.ts";
 
 /** A row of dead_letters as lists show it. */
 export interface DeadLetterRow {
   id: string;
-  topic: string;
+  topic: DeadLetterTopic;
   endpointId: string | null;
   subscriptionId: string | null;
   receiptId: string | null;
@@ -35,6 +36,7 @@ export interface DeadLetterFullRow extends DeadLetterRow {
 
 /** What a list may be narrowed to; times in milliseconds, `toMs` not included. */
 export interface DeadLetterRange {
+  topic?: DeadLetterTopic | undefined;
   endpointId?: string | undefined;
   reasonCode?: string | undefined;
   eventType?: string | undefined;
@@ -51,6 +53,7 @@ const listColumns = (tx: Transaction) => tx`
   created_at as "createdAt", updated_at as "updatedAt"`;
 
 const inRange = (tx: Transaction, range: DeadLetterRange) => tx`
+  ${range.topic === undefined ? tx`` : tx`and topic = ${range.topic}`}
   ${range.endpointId === undefined ? tx`` : tx`and endpoint_id = ${range.endpointId}`}
   ${range.reasonCode === undefined ? tx`` : tx`and reason_code = ${range.reasonCode}`}
   ${range.eventType === undefined ? tx`` : tx`and event_type = ${range.eventType}`}

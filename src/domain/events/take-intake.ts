@@ -1,10 +1,11 @@
+import { isUtf8 } from "node:buffer";
 import { createHash } from "node:crypto";
 import { storableText } from "../../platform/postgres/storable.ts";
-import { EVENT_INTAKE_DEAD_KEY } from "../../platform/redis/keys.ts";
+import { EVENT_INTAKE_DEAD_KEY, EVENT_INTAKE_KEY } from "../../platform/redis/keys.ts";
 import { bindScript } from "../../platform/redis/script.ts";
 import type { Runtime } from "../../platform/runtime.ts";
 import { floorId } from "../../platform/uuid.ts";
-import type { FieldError } from "../errors.ts";
+import { detailOf, type FieldError } from "../errors.ts";
 import { checkPayloads } from "./check-payloads.ts";
 import type { EventPublisher } from "./event-publisher.ts";
 import type { EventTypeCatalogue } from "./event-type-catalogue.ts";
@@ -35,7 +36,11 @@ export async function takeIntake(
   entries: readonly (readonly [id: string, fields: readonly string[]])[],
 ): Promise<void> {
   const nowMs = deps.runtime.clock.nowMs();
-  const read = entries.map(([id, fields]) => readIntake(id, fields, nowMs));
+  const broken = await findBroken(deps.runtime, entries);
+  const read = entries.map(([id, fields]): IntakeEntry => {
+    const entry = readIntake(id, fields, nowMs);
+    return broken.has(id) ? { ...entry, outcome: { faults: [NOT_UTF8] } } : entry;
+  });
   const ids = [...new Set(read.flatMap(({ tenantId }) => tenantId ?? []))];
   const tenants = await findActiveTenants(deps.runtime.sqlSystem, ids);
   const byTenant = Map.groupBy(read, ({ tenantId }) =>
@@ -46,6 +51,19 @@ export async function takeIntake(
   await Promise.all([...byTenant].map(([tenantId, own]) => takeOfTenant(deps, tenantId!, own)));
   // Last, because nothing tells a stray that is kept from one that is taken again.
   for (const stray of strays) await keepStray(deps.runtime, stray);
+}
+
+const NOT_UTF8: FieldError = { path: "", message: "holds bytes that are not UTF-8" };
+
+/** The client puts U+FFFD in the place of bytes that are no text; whether they were some is only seen in the bytes. */
+async function findBroken(
+  { redis }: Runtime,
+  entries: readonly (readonly [id: string, fields: readonly string[]])[],
+): Promise<ReadonlySet<string>> {
+  const doubtful = entries.filter(([, fields]) => fields.some((field) => field.includes("\uFFFD")));
+  const raw = await Promise.all(doubtful.map(([id]) => redis.xrangeBuffer(EVENT_INTAKE_KEY, id, id)));
+  const isBroken = (index: number): boolean => raw[index]![0]?.[1].some((bytes) => !isUtf8(bytes)) === true;
+  return new Set(doubtful.filter((_, index) => isBroken(index)).map(([id]) => id));
 }
 
 async function takeOfTenant(
@@ -95,7 +113,7 @@ async function bury(
     id: letterId(entryId),
     tenantId,
     eventType: type === undefined ? null : storableText(type),
-    message: storableText(faults.map(({ path, message }) => `${path}: ${message}`).join("; ")),
+    message: storableText(detailOf(faults)),
     body: fits ? dataText : null,
     fields: { ...entry.fields, entryId },
     correlationId: correlationId === undefined ? null : storableText(correlationId),

@@ -11,6 +11,7 @@ import {
   DeadLetterDetail,
   DeadLetterFilter,
   DeadLetterStatus,
+  DeadLetterTopic,
   MendDeadLetterInput,
   ReplayedDeadLetters,
 } from "../../domain/dead-letters/schema.ts";
@@ -30,7 +31,11 @@ export const deadLetterRoutes = (runtime: Runtime) =>
   new Elysia({ name: "dead-letter-routes", prefix: "/api/v1/dead-letters", normalize: false })
     .use(authenticated(runtime, { bodyBytesMax: MENDING_BYTES_MAX }))
     .get("/", ({ ctx, query }) => listDeadLetters(ctx, query), {
-      query: listQuery({ ...DeadLetterFilter.properties, status: t.Optional(DeadLetterStatus) }),
+      query: listQuery({
+        ...DeadLetterFilter.properties,
+        topic: t.Optional(DeadLetterTopic),
+        status: t.Optional(DeadLetterStatus),
+      }),
       response: { 200: listOf(DeadLetter), ...problems() },
       detail: { tags, summary: "List dead letters", description: "Scope `webhooks:read`. Newest first." },
     })
