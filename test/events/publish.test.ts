@@ -195,6 +195,8 @@ describe("POST /api/v1/events", () => {
       },
       { everyMs: 20, timeoutMs: 50_000 },
     );
+    const wrong = await publish(tenant, event({ orders: [{}, 5, { number: 1 }] }));
+    expect(errorsOf(wrong)).toEqual(["/data/orders/0/number", "/data/orders/1"]);
     expect((await publish(tenant, event(old, { schemaVersion: 1 }))).status).toBe(202);
     const [entry] = (await streamed(hub.runtime, tenant.id)).slice(-1);
     expect(entry!.message.schemaVersion).toBe(1);

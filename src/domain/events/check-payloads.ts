@@ -4,6 +4,10 @@ import { type FieldError, HubError } from "../errors.ts";
 import type { CheckedEvent } from "./check-event.ts";
 import type { EventTypeCatalogue, PayloadRule } from "./event-type-catalogue.ts";
 
+/** Faults that are told of one payload, and of all before only the first of each further one is. */
+const PAYLOAD_FAULTS_MAX = 10;
+const FAULTS_MAX = 100;
+
 /** One event with its payload as parsed, and the JSON pointer of the event in its request. */
 export interface Payload {
   event: CheckedEvent;
@@ -14,7 +18,7 @@ export interface Payload {
 /**
  * Holds payloads to the schemas of their types, and writes into each event the version that it was held to.
  *
- * @returns the first fault of each payload that does not fit
+ * @returns up to ten faults of each payload that does not fit; the first one of large payloads, and of those after many
  * @throws HubError 503 `unavailable` when a schema cannot be looked up: what it would say is unknown
  */
 export async function checkPayloads(
@@ -32,8 +36,9 @@ export async function checkPayloads(
       errors.push({ path: `${at}/schemaVersion`, message: `is no version of ${event.type}` });
       continue;
     }
-    const fault = rule.check?.(withDoubles(event.data, data));
-    if (fault !== undefined) errors.push({ path: `${at}/data${fault.path}`, message: fault.message });
+    const max = errors.length < FAULTS_MAX ? PAYLOAD_FAULTS_MAX : 1;
+    const faults = rule.check?.(withDoubles(event.data, data), event.dataSize, max) ?? [];
+    for (const fault of faults) errors.push({ path: `${at}/data${fault.path}`, message: fault.message });
     event.schemaVersion = rule.version;
   }
   return errors;

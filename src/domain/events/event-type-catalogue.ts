@@ -1,12 +1,15 @@
 import type { Runtime } from "../../platform/runtime.ts";
 import { readNewestVersions, readVersionSchema } from "./event-type-store.ts";
-import { compileSchema, type SchemaCheck } from "../../platform/json/compile-schema.ts";
+import { compileSchema, type SchemaFault } from "../../platform/json/compile-schema.ts";
+
+/** Faults of a payload: none when it fits, at most `max`, and the first one only of a large payload. */
+type PayloadCheck = (data: unknown, dataSize: number, max: number) => readonly SchemaFault[];
 
 /** What a payload is held to. */
 export interface PayloadRule {
   /** Undefined when the type has no schema of any version. */
   version: number | undefined;
-  check: SchemaCheck | undefined;
+  check: PayloadCheck | undefined;
 }
 
 interface Newest {
@@ -24,6 +27,8 @@ const TTL_MS = 30_000;
 /** After a read that failed, what is known serves for so long before Postgres is asked again. */
 const FAILED_TTL_MS = 1_000;
 const TENANTS_MAX = 10_000;
+/** Looking for every fault takes memory by their number, which the bytes of a payload bound. */
+const ALL_FAULTS_BYTES_MAX = 16 * 1024;
 /** A compiled schema takes up to some hundred KB. */
 const CHECKS_MAX = 1_000;
 
@@ -35,7 +40,7 @@ export class EventTypeCatalogue {
   readonly #runtime: Runtime;
   readonly #newest = new Map<string, Newest>();
   readonly #reading = new Map<string, Reading>();
-  readonly #checks = new Map<string, SchemaCheck | undefined>();
+  readonly #checks = new Map<string, PayloadCheck | undefined>();
   #epoch = 0;
 
   constructor(runtime: Runtime) {
@@ -120,9 +125,14 @@ export class EventTypeCatalogue {
   }
 }
 
-function compile(schema: Record<string, unknown> | null): SchemaCheck | undefined {
+function compile(schema: Record<string, unknown> | null): PayloadCheck | undefined {
   if (schema === null) return undefined;
   const compiled = compileSchema(schema);
   // It compiled when it was saved; a schema that does not any more must not refuse every event of its type.
-  return compiled.ok ? compiled.check : undefined;
+  if (!compiled.ok) return undefined;
+  return (data, dataSize, max) => {
+    const first = compiled.check(data);
+    if (first === undefined) return [];
+    return max > 1 && dataSize <= ALL_FAULTS_BYTES_MAX ? compiled.findAll(data, max) : [first];
+  };
 }

@@ -22,7 +22,7 @@ const DRAFT_7 = /^https?:\/\/json-schema\.org\/draft-07\/schema#?$/;
 const DRAFT_2020 = /^https:\/\/json-schema\.org\/draft\/2020-12\/schema#?$/;
 
 /** Judges a document: nothing when it fits, else the first fault with a JSON pointer into the document. */
-export type SchemaCheck = (data: unknown) => SchemaFault | undefined;
+type SchemaCheck = (data: unknown) => SchemaFault | undefined;
 
 export type CompiledSchema =
   | {
