@@ -104,7 +104,9 @@ export const eventRoutes = (runtime: Runtime) => {
       detail: {
         tags,
         summary: "Get an event",
-        description: "Scope `events:read`. With its data and what became of it at each subscription.",
+        description:
+          "Scope `events:read`. With its data and what became of it at each subscription. It is stored with its fan-out, " +
+          "moments after its 202: until then 404.",
       },
     });
 };
