@@ -94,6 +94,40 @@ describe("a delivery", () => {
     await receiver.stop();
   }, 60_000);
 
+  test.each<[string, object, string]>([
+    [
+      "key",
+      { authType: "API_KEY", authConfig: { name: "X-Key", value: "k3y-0f-the-receiver" } },
+      "k3y-0f-the-receiver",
+    ],
+    [
+      "password",
+      { authType: "BASIC", authConfig: { username: "u", password: "p4ss-0f-the-hub" } },
+      "p4ss-0f-the-hub",
+    ],
+  ])(
+    "keeps what was answered without the %s and the cookie that come back in it",
+    async (_name, auth, secret) => {
+      const type = eventType();
+      const receiver = receive(() => {
+        const { headers } = receiver.requests.at(-1)!;
+        const echo = JSON.stringify(Object.fromEntries(headers));
+        return new Response(`you sent ${echo}`, {
+          headers: { "x-echo": echo, "set-cookie": "session=c00kie-0f-the-receiver" },
+        });
+      });
+      const { id } = await fixture.subscribe(receiver.url, { eventTypes: [type], ...auth });
+      await fixture.publish([{ type }]);
+      await until("it is stored", async () => (await attemptsOf(fixture, id)).length === 1);
+      const { deliveryId } = (await attemptsOf(fixture, id))[0]!;
+      const shown = JSON.stringify(await getDelivery(fixture.ctx, { subscriptionId: id, deliveryId }));
+      expect(shown).toContain("you sent");
+      for (const hidden of [secret, Buffer.from(`u:${secret}`).toString("base64"), "c00kie-0f-the-receiver"])
+        expect(shown).not.toContain(hidden);
+    },
+    60_000,
+  );
+
   test("is not repeated at a redirect's target, and says that it was one", async () => {
     const type = eventType();
     const target = receive();

@@ -8,6 +8,7 @@ import { REDACTED } from "../api-logs/secret-names.ts";
 import type { CompiledSubscription } from "../subscriptions/compiled-subscription.ts";
 import { makePayload, type PayloadDeps } from "./delivery-payload.ts";
 import type { AttemptFacts, Delivery } from "./delivery-work.ts";
+import { keepAnswer } from "./kept-answer.ts";
 import type { AttemptOutcome } from "./next-state.ts";
 import { signDelivery } from "./sign-delivery.ts";
 import type { Signable } from "./signature-forms.ts";
@@ -90,6 +91,8 @@ export async function attemptDelivery(
   });
   if (result.kind === "withheld") return { notMadeBecause: "withheld" };
   if (result.kind === "response" && result.status === 401) authorizer.rejected(subscription, authorization);
+  if (result.kind === "response")
+    Object.assign(facts, keepAnswer(runtime, result, subscription.auth, authorization.token));
   return attemptOf(runtime, facts, result);
 }
 
@@ -196,8 +199,6 @@ function attemptOf(runtime: Runtime, sent: AttemptFacts, result: Settled): Attem
     facts: {
       ...sent,
       responseStatus: status,
-      responseHeaders: storableJson(headers),
-      responseBody: keptBody(runtime, result.body),
       responseTimeMs,
       errorCode: isDelivered ? null : codeOf(status),
       errorMessage: isDelivered ? null : messageOf(status),
@@ -221,9 +222,4 @@ function codeOf(status: number): string {
 function messageOf(status: number): string {
   const hint = isRedirect(status) ? "; redirects are not followed: the subscription needs the final url" : "";
   return `The receiver answered ${status}${hint}`;
-}
-
-function keptBody(runtime: Runtime, body: Uint8Array): Uint8Array | null {
-  const { logResponseBodies, logBodyMaxBytes } = runtime.config;
-  return logResponseBodies && body.byteLength > 0 ? body.subarray(0, logBodyMaxBytes) : null;
 }

@@ -20,6 +20,10 @@ import { idParams, listOf, listQuery } from "./list-query.ts";
 
 const tags = ["Events"];
 
+const GET_DESCRIPTION =
+  "Scope `events:read`. With its data and what became of it at each subscription. It is stored with its fan-out, moments " +
+  "after its 202: until then 404.";
+
 const TypeQuery = t.Optional(
   t.String({ minLength: 1, maxLength: 100, description: "An event type, or its beginning before `*`." }),
 );
@@ -104,9 +108,7 @@ export const eventRoutes = (runtime: Runtime) => {
       detail: {
         tags,
         summary: "Get an event",
-        description:
-          "Scope `events:read`. With its data and what became of it at each subscription. It is stored with its fan-out, " +
-          "moments after its 202: until then 404.",
+        description: GET_DESCRIPTION,
       },
     });
 };
