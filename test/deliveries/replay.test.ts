@@ -5,9 +5,19 @@ import { getReplay } from "../../src/domain/deliveries/get-replay.ts";
 import { listDeliveries } from "../../src/domain/deliveries/list-deliveries.ts";
 import { readReplayRange } from "../../src/domain/deliveries/replay-range.ts";
 import { replayDeliveries } from "../../src/domain/deliveries/replay-deliveries.ts";
+import { subscriptionStatistics } from "../../src/domain/deliveries/subscription-statistics.ts";
+import { deleteSubscription } from "../../src/domain/subscriptions/delete-subscription.ts";
+import { setSubscriptionStatus } from "../../src/domain/subscriptions/set-subscription-status.ts";
 import { startJobs } from "../../src/platform/jobs.ts";
 import { newId } from "../../src/platform/uuid.ts";
-import { type DeliveryFixture, Receiver, startDeliveries, startWorker, until } from "./delivery-fixture.ts";
+import {
+  type DeliveryFixture,
+  openOf,
+  Receiver,
+  startDeliveries,
+  startWorker,
+  until,
+} from "./delivery-fixture.ts";
 
 let fixture: DeliveryFixture;
 let worker: Awaited<ReturnType<typeof startWorker>>;
@@ -118,6 +128,40 @@ describe("replayDeliveries()", () => {
     await Bun.sleep(1_500);
     expect(receiver.requests.length).toBeLessThan(failed);
     expect(receiver.requests.length).toBeLessThanOrEqual(cancelled.replayed);
+    await receiver.stop();
+  }, 60_000);
+
+  test("to a paused subscription is held and seen so, and can be cancelled when all is on its way", async () => {
+    const receiver = new Receiver();
+    const { subscription, failed } = await failMany(receiver, 10);
+    const subscriptionId = subscription.id;
+    await setSubscriptionStatus(fixture.ctx, { id: subscriptionId, status: "PAUSED" });
+    const { replayId } = await replayDeliveries(fixture.ctx, { subscriptionId });
+    const shown = () => getReplay(fixture.ctx, { id: replayId! });
+    await until("it is on its way", async () => (await shown()).status === "COMPLETED");
+    await until("all are held", async () => {
+      const { open } = await subscriptionStatistics(fixture.ctx, { subscriptionId });
+      return open.held === failed && open.waiting === 0;
+    });
+    expect((await cancelReplay(fixture.ctx, { id: replayId! })).status).toBe("CANCELLED");
+    await setSubscriptionStatus(fixture.ctx, { id: subscriptionId, status: "ACTIVE" });
+    await until("nothing is open", async () => (await openOf(fixture, subscriptionId)).length === 0);
+    expect(receiver.requests).toEqual([]);
+    await receiver.stop();
+  }, 60_000);
+
+  test("ends with its subscription, and says so", async () => {
+    const receiver = new Receiver();
+    const { subscription } = await failMany(receiver, 20);
+    const { replayId } = await replayDeliveries(fixture.ctx, {
+      subscriptionId: subscription.id,
+      ratePerSecond: 1,
+    });
+    await until("some arrived", () => receiver.requests.length > 0);
+    await deleteSubscription(fixture.ctx, { id: subscription.id });
+    const shown = () => getReplay(fixture.ctx, { id: replayId! });
+    await until("it is cancelled", async () => (await shown()).status === "CANCELLED");
+    expect((await shown()).errorMessage).toBe("The subscription was deleted");
     await receiver.stop();
   }, 60_000);
 });

@@ -7,9 +7,9 @@ import { cancelReplayRow, getReplayRow } from "./replay-store.ts";
 
 /**
  * Ends a replay job: nothing more is put on its way, and what still waits in its subscription's queue ends as cancelled
- * when its turn comes. What is in flight arrives.
+ * when its turn comes, also where all was on its way already. What is in flight arrives.
  *
- * @throws HubError 403 `forbidden`; 404 `not_found`; 409 `conflict` when it has ended
+ * @throws HubError 403 `forbidden`; 404 `not_found`; 409 `conflict` when it has ended, its deliveries too
  */
 export async function cancelReplay(ctx: Context, input: { id: string }): Promise<Replay> {
   requireScope(ctx, "webhooks:write");

@@ -179,9 +179,18 @@ export async function readStatistics(
   };
 }
 
-/** True when the subscription keeps the order of each key. */
-export async function getSubscriptionOrder(sql: Sql, subscriptionId: string): Promise<boolean> {
-  const [row] = await sql<{ isOrdered: boolean }[]>`
-    select ordering_mode = 'KEY' as "isOrdered" from webhook_subscriptions where id = ${subscriptionId}`;
-  return row?.isOrdered ?? false;
+/** What a replay has to know of the subscription that it sends to. */
+export interface ReplayTarget {
+  /** The order of each key is kept. */
+  isOrdered: boolean;
+  /** False while it is paused or disabled. */
+  isActive: boolean;
+}
+
+/** @returns undefined when the subscription was deleted */
+export async function getReplayTarget(sql: Sql, subscriptionId: string): Promise<ReplayTarget | undefined> {
+  const [row] = await sql<ReplayTarget[]>`
+    select ordering_mode = 'KEY' as "isOrdered", status = 'ACTIVE' as "isActive" from webhook_subscriptions
+    where id = ${subscriptionId} and deleted_at is null`;
+  return row;
 }

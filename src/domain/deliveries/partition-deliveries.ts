@@ -305,15 +305,15 @@ export class PartitionDeliveries implements PartitionSession {
     }
   }
 
+  /** Also one that is held: a writer that did not know makes its queue due, and it would be looked at for ever. */
   async #hold(lane: Lane): Promise<void> {
-    if (lane.isParked) return;
+    const isNew = !lane.isParked;
     lane.isParked = true;
     this.#deps.fresh.forget(lane);
     this.#giveBack(lane);
     await reindexQueues(this.#deps.scripts, this.owned, [lane.subscriptionId, HELD]);
-    void heldQueue(this.#deps, this.owned, lane).catch((error: unknown) =>
-      this.#warn(error, "held deliveries not shown"),
-    );
+    const shown = isNew ? heldQueue(this.#deps, this.owned, lane) : undefined;
+    shown?.catch((error: unknown) => this.#warn(error, "held deliveries not shown"));
   }
 
   /** What waits in memory is due in its queue again. */

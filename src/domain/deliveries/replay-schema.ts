@@ -59,13 +59,19 @@ export const Replay = Type.Object({
   deliveryId: Nullable(Type.String({ format: "uuid" })),
   filter: Nullable(ReplayFilter),
   ratePerSecond: Nullable(Type.Integer()),
-  status: Type.Union([
-    Type.Literal("PENDING"),
-    Type.Literal("RUNNING"),
-    Type.Literal("COMPLETED"),
-    Type.Literal("FAILED"),
-    Type.Literal("CANCELLED"),
-  ]),
+  status: Type.Union(
+    [
+      Type.Literal("PENDING"),
+      Type.Literal("RUNNING"),
+      Type.Literal("COMPLETED"),
+      Type.Literal("FAILED"),
+      Type.Literal("CANCELLED"),
+    ],
+    {
+      description:
+        "COMPLETED: all are on their way; `delivered` and `failed` tell how many have ended, and the rest can be cancelled.",
+    },
+  ),
   matched: Type.Integer({ description: "Deliveries to be sent again." }),
   replayed: Type.Integer({ description: "Of these, put on their way." }),
   delivered: Type.Integer({ description: "Of these, delivered." }),

@@ -153,12 +153,22 @@ export async function getReplayRow(
   return row;
 }
 
-/** Ends a job that is under way. @returns false when it had ended already */
+/** Ends a job that is under way, or whose deliveries are. @returns false when all of it had ended already */
 export async function cancelReplayRow(tx: Transaction, tenantId: string, id: string): Promise<boolean> {
   const rows = await tx`
     update replay_jobs set status = 'CANCELLED', completed_at = now(), updated_at = now()
-    where tenant_id = ${tenantId} and id = ${id} and status in ('PENDING', 'RUNNING') returning id`;
+    where tenant_id = ${tenantId} and id = ${id}
+      and (status in ('PENDING', 'RUNNING') or status = 'COMPLETED' and delivered + failed < replayed)
+    returning id`;
   return rows.length === 1;
+}
+
+/** Ends a job whose subscription was deleted (role hub_system). */
+export async function endOrphanedReplay(sql: Sql, id: string): Promise<void> {
+  await sql`
+    update replay_jobs set status = 'CANCELLED', error_message = 'The subscription was deleted', completed_at = now(),
+      updated_at = now()
+    where id = ${id} and status in ('PENDING', 'RUNNING')`;
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { Lease } from "../../platform/lease.ts";
 import { deliveryQueueKey, partitionOf } from "../../platform/redis/keys.ts";
 import type { Runtime } from "../../platform/runtime.ts";
-import { getSubscriptionOrder } from "./delivery-store.ts";
+import { getReplayTarget, type ReplayTarget } from "./delivery-store.ts";
 import { deliveryIdOf, encodeMember } from "./delivery-id.ts";
 import type { QueuedDelivery } from "./enqueue-deliveries.ts";
 import { type OpenDelivery, writeOpenDeliveries } from "./open-delivery-store.ts";
@@ -9,6 +9,7 @@ import { ReplayPace } from "./replay-pace.ts";
 import { readReplayRange } from "./replay-range.ts";
 import {
   advanceReplay,
+  endOrphanedReplay,
   listOpenReplays,
   listReplayable,
   type ReplayableRow,
@@ -57,7 +58,6 @@ export async function runReplays(runtime: Runtime, lease: Lease): Promise<void> 
 
 /** One turn of a job. @returns false when it has ended */
 async function runReplay(runtime: Runtime, lease: Lease, given: ReplayRow): Promise<boolean> {
-  const isOrdered = await getSubscriptionOrder(runtime.sqlSystem, given.subscriptionId);
   let job = given;
   const pace = paceOf(job);
   const startedAtMs = performance.now();
@@ -70,9 +70,14 @@ async function runReplay(runtime: Runtime, lease: Lease, given: ReplayRow): Prom
       await Bun.sleep(STEP_MS);
       continue;
     }
+    const target = await getReplayTarget(runtime.sqlSystem, job.subscriptionId);
+    if (target === undefined) {
+      await endOrphanedReplay(runtime.sqlSystem, job.id);
+      return false;
+    }
     const rows = await pageOf(runtime, job, Math.min(allowed, PAGE_SIZE));
     const isComplete = rows.length === 0 || job.deliveryId !== null;
-    if (!(await sendAgain(runtime, job, rows, { isComplete, isOrdered })) || isComplete) return false;
+    if (!(await sendAgain(runtime, job, rows, { ...target, isComplete })) || isComplete) return false;
     pace?.charge(rows.length, performance.now());
     job = { ...job, cursorId: rows.at(-1)!.id };
   }
@@ -121,14 +126,14 @@ async function sendAgain(
   runtime: Runtime,
   job: ReplayRow,
   rows: readonly ReplayableRow[],
-  how: { isComplete: boolean; isOrdered: boolean },
+  how: ReplayTarget & { isComplete: boolean },
 ): Promise<boolean> {
   const goesOn = await runtime.sqlSystem.begin(async (tx) => {
     const step = { replayed: rows.length, cursorId: rows.at(-1)?.id ?? null, isComplete: how.isComplete };
     if (!(await advanceReplay(tx, job.id, step))) return false;
     await writeOpenDeliveries(
       tx,
-      rows.map((row) => openRow(job, row)),
+      rows.map((row) => openRow(job, row, how.isActive ? "WAITING" : "HELD")),
     );
     return true;
   });
@@ -144,7 +149,7 @@ async function sendAgain(
       return {
         subscriptionId: job.subscriptionId,
         tenantId: job.tenantId,
-        isActive: true,
+        isActive: how.isActive,
         member,
         due: "now",
         orderingKey: how.isOrdered ? (row.orderingKey ?? undefined) : undefined,
@@ -154,7 +159,7 @@ async function sendAgain(
   return true;
 }
 
-function openRow(job: ReplayRow, row: ReplayableRow): OpenDelivery {
+function openRow(job: ReplayRow, row: ReplayableRow, status: "WAITING" | "HELD"): OpenDelivery {
   const { subscriptionId, tenantId } = job;
   return {
     id: deliveryIdOf({ eventId: row.eventId, subscriptionId, replayId: job.id }),
@@ -166,7 +171,7 @@ function openRow(job: ReplayRow, row: ReplayableRow): OpenDelivery {
     orderingKey: row.orderingKey,
     replayId: job.id,
     attemptCount: 0,
-    status: "WAITING",
+    status,
     nextRetryAtMs: null,
     errorCode: null,
     errorMessage: null,
