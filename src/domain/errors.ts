@@ -77,9 +77,16 @@ export function invalidInput(errors: readonly FieldError[], detail?: string): Hu
   return new HubError("invalid_input", detail ?? detailOf(errors), { errors });
 }
 
+/** Faults that a text for people names; all of them stand beside it. */
+const DETAIL_FAULTS_MAX = 5;
+
 /** Faults as one text for people. */
 export function detailOf(errors: readonly FieldError[]): string {
-  return errors.map(({ path, message }) => (path === "" ? message : `${path}: ${message}`)).join("; ");
+  const named = errors
+    .slice(0, DETAIL_FAULTS_MAX)
+    .map(({ path, message }) => (path === "" ? message : `${path}: ${message}`));
+  const others = errors.length - named.length;
+  return named.join("; ") + (others > 0 ? `; and ${others} more` : "");
 }
 
 /** The one answer for what does not exist and for what belongs to another tenant. */

@@ -95,7 +95,7 @@ describe("POST /api/v1/webhooks/endpoints", () => {
     [{ eventIdSource: { pointer: "id" } }, "/eventIdSource/pointer", "match"],
     [{ eventIdSource: { pointer: "/a~2" } }, "/eventIdSource/pointer", "match"],
     [{ eventIdSource: { body: "md5" } }, "/eventIdSource/body", "sha256"],
-    [{ eventIdSource: {} }, "/eventIdSource", "{ header }, { pointer }, { body }, null"],
+    [{ eventIdSource: {} }, "/eventIdSource", '{ header }, { pointer }, { body: "sha256" }, null'],
     [{ rateLimit: { limit: 0, windowSeconds: 1 } }, "/rateLimit/limit", "greater or equal to 1"],
     [{ rateLimit: { limit: 1 } }, "/rateLimit/windowSeconds", "is missing"],
     [{ rateLimit: { limit: 1, windowSeconds: 1, more: 1 } }, "/rateLimit/more", "Unexpected property"],

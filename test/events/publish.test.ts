@@ -170,6 +170,14 @@ describe("POST /api/v1/events", () => {
     expect([answer.status, errorsOf(answer)]).toEqual([422, paths]);
   });
 
+  test("names the first faults of a batch in its detail, and more beside it", async () => {
+    const events = Array.from({ length: 100 }, () => ({ type: "no type", data: 1 }));
+    const { json } = await publish(await hub.newTenant(), { events });
+    expect(json["errors"]).toHaveLength(20);
+    expect(String(json["detail"])).toStartWith("/events/0/type: must be dotted words");
+    expect(String(json["detail"])).toEndWith("; and 15 more");
+  });
+
   test("refuses 10 MB with 413", async () => {
     const answer = await publish(await hub.newTenant(), { type: "a.b", data: "x".repeat(10_000_000) });
     expect([answer.status, answer.json["code"]]).toEqual([413, "body_too_large"]);
